@@ -1,0 +1,1 @@
+"""mpnb: an ordinary notebook cell on every core."""

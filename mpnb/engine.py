@@ -1,0 +1,89 @@
+"""What the session asks of anything that runs tasks: a job and its items in, outcomes in order out.
+
+A job's function is called in a worker as `function(item, effects)` and appends to `effects`, a list of tuples whose
+first member is an effect number. Numbers from 0 up belong to the caller (an append, a result …); the worker itself
+adds `(STDOUT, text)` and `(STDERR, text)` where the function prints, so that everything stays in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any, Final, Protocol
+
+from mpnb.events import Event
+
+STDOUT: Final = -1
+STDERR: Final = -2
+
+Effects = list[tuple[Any, ...]]
+Tell = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One function to be called for many items.
+
+    Parameters
+    ----------
+    function
+        A plain function without closure over notebook state other than its globals, which are the notebook's names.
+    site
+        Number of the site in its cell.
+    first
+        Number of the first item, as the user counts the site's iterations (from 0).
+    targets
+        Objects of the notebook that the effects will change. One that a worker could read is an error:
+        `CodecError` before anything was sent.
+    """
+
+    function: FunctionType
+    site: int = 0
+    first: int = 0
+    targets: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one iteration.
+
+    `error` is None where it finished. Otherwise `kind` says whose matter it is, and `effects` is empty:
+    ``raised`` the function raised (its text is in `error`); ``tripped`` a net found that the iteration changed
+    something that must not change in a worker; ``unsendable`` item or effects could not be encoded;
+    ``died`` the worker process ended (`error` is a `WorkerDiedError`).
+    """
+
+    index: int
+    effects: Effects
+    kind: str = "finished"
+    error: str | Exception | None = None
+    nbytes: int = 0
+
+
+class Running(Protocol):
+    """A job under way: an iterator of outcomes in the order of their items."""
+
+    def __iter__(self) -> Iterator[Outcome]: ...
+
+    def __next__(self) -> Outcome: ...
+
+    def close(self) -> list[Outcome]:
+        """Cancel what is left, and give back the outcomes that were finished and not yet yielded."""
+        ...
+
+
+class Engine(Protocol):
+    """Anything that runs jobs."""
+
+    @property
+    def workers(self) -> int:
+        """How many workers it has, or is about to have."""
+        ...
+
+    def run(self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None) -> Running:
+        """Start a job. `items` is pulled lazily, and `tell` called, in the calling thread only.
+
+        While the caller waits in `next()`, `tell(Ticked)` comes at least every 0.1 s; what `tell` raises ends the wait.
+        """
+        ...
