@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
 import queue
 import shutil
@@ -290,6 +291,10 @@ def clean_jupyter(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.delenv("MPLBACKEND", raising=False)  # else the kernel would not choose the inline one
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")  # or jupyter_core warns that its paths will move
     monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    try:
+        importlib.metadata.distribution("mpnb")
+    except importlib.metadata.PackageNotFoundError:  # not installed: the kernels, too, take it from the working tree
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return home
 
 
@@ -313,7 +318,7 @@ def kernel(start_kernel: Callable[..., Kernel]) -> Kernel:
     return start_kernel()
 
 
-# ------------------------------------------------------------------------------------------------------- whole notebooks
+# ------------------------------------------------------------------------------------------------------ whole notebooks
 
 
 @pytest.fixture
