@@ -26,7 +26,7 @@ def test_it_has_two_commands_of_one_line():
             f'python3 -m pip --python .venv/bin/python install -e ".[{extra}]" && .venv/bin/python -m '
         )
         assert command.startswith(start)
-    assert open_quickstart.endswith("notebooks/01_quickstart.ipynb")
+    assert (ROOT / open_quickstart.partition("/lab/tree/")[2]).is_file()
     assert run_tests.endswith("-m pytest")
 
 
