@@ -1,4 +1,4 @@
-"""A stranger's first minutes: a fresh clone, the README's first line pasted as written, the quickstart run in a browser."""
+"""A stranger's first minutes: a fresh clone, the README's first line as it is written, the quickstart in a browser."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMAND = re.findall(r"^```sh\n(.*?)\n```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)[0]
 BROWSER_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 
-# What the page is asked. `current` is the notebook in front; its model is read, because cells out of sight are not drawn.
+# What the page is asked. The model of the notebook in front is read, because cells out of sight are not drawn.
 CURRENT = "const current = window.jupyterapp?.shell?.currentWidget;"
 KERNEL_IDLE = f"() => {{ {CURRENT} return current?.sessionContext?.session?.kernel?.status === 'idle' }}"
-RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }"  # not awaited: it lasts as the cells do
-OUTPUTS = f"() => {{ {CURRENT} return current.content.widgets.filter(cell => cell.model.type === 'code').map(cell => " + (
-    "({id: cell.model.id, count: cell.model.executionCount, outputs: cell.model.outputs.toJSON()})) }"
-)
+RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }"  # not awaited: it lasts as long
+OUTPUTS = f"""() => {{
+    {CURRENT}
+    const code = current.content.widgets.map(cell => cell.model).filter(model => model.type === 'code');
+    return code.map(model => ({{id: model.id, count: model.executionCount, outputs: model.outputs.toJSON()}}));
+}}"""
 
 
 @pytest.fixture
@@ -59,7 +61,8 @@ def bare_machine(tmp_path: Path) -> dict[str, str]:
     server = {"ServerApp": {"port": port, "port_retries": 0, "open_browser": False}}
     (config / "jupyter_server_config.json").write_text(json.dumps(server), encoding="utf-8")
     (config / "jupyter_lab_config.json").write_text('{"LabApp": {"expose_app_in_browser": true}}', encoding="utf-8")
-    keep = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "JUPYTER", "VIRTUAL_ENV"))}
+    ours = ("PYTEST", "JUPYTER", "PYTHON", "VIRTUAL_ENV")
+    keep = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
         **keep,
         "PATH": f"{folder}{os.pathsep}{keep['PATH']}",
@@ -112,10 +115,12 @@ def test_the_quickstart_opens_and_runs(address, browser_path):
         page.wait_for_function(KERNEL_IDLE, timeout=60_000)
         page.evaluate(RUN_ALL)
         deadline = time.monotonic() + 240
-        while not all(cell["count"] for cell in (cells := page.evaluate(OUTPUTS))):
+        cells = page.evaluate(OUTPUTS)
+        while not all(cell["count"] for cell in cells):
             assert time.monotonic() < deadline, cells
             assert errors_in(cells) == []
             page.wait_for_timeout(250)
+            cells = page.evaluate(OUTPUTS)
         page.wait_for_function(KERNEL_IDLE, timeout=60_000)
         cells = page.evaluate(OUTPUTS)
         browser.close()

@@ -55,7 +55,7 @@ def main() -> None:
             kernel.close()
 
     plain, parallel = (statistics.median(took) for took in times.values())
-    print(f"median of {options.rounds}: plain {plain:.2f} s, parallel {parallel:.2f} s, {plain / parallel:.2f} times as fast")
+    print(f"median of {options.rounds}: plain {plain:.2f} s, parallel {parallel:.2f} s, ratio {plain / parallel:.2f}")
     print(f"same answer each time; sites of the last round: {sites}")
     if plain / parallel < options.at_least:
         sys.exit(f"that is less than {options.at_least}")
