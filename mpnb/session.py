@@ -563,8 +563,13 @@ def _check(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Refus
                 what = "not defined" if target is _MISSING else f"a {type(target).__name__}"
                 why = f"is {what}; {effect.form} on it can't be replayed"
                 return Refusal("accumulator-type", effect.line, name, why)
-        if not isinstance(target, _UNALIASED) and any(target is leaf or _overlap(target, leaf) for leaf in leaves):
+        if isinstance(target, _UNALIASED):
+            continue
+        if any(target is leaf or _overlap(target, leaf) for leaf in leaves):
             return Refusal("shared-object", line, name, "is changed by the loop that runs over it")
+        for other in sorted(loop.reads):
+            if target is namespace.get(other) or _overlap(target, namespace.get(other)):
+                return Refusal("shared-object", line, name, f"is changed by the loop and also read by it, as `{other}`")
     return planning.inspect_loop(loop, namespace, leaves)
 
 

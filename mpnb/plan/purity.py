@@ -148,6 +148,8 @@ def _is_library_module(name: str) -> bool:
     """Is this module from the standard library or from site-packages (and not `__main__` or a local file)?"""
     if name in {"__main__", ""}:
         return False
+    if name.startswith("_cython_"):  # the type of functions compiled by Cython
+        return True
     module = sys.modules.get(name)
     filename = getattr(module, "__file__", None)
     if filename is None:
@@ -259,17 +261,21 @@ class Inspector:
         self.summaries: dict[int, Summary] = {}
         self.alive: list[object] = []  # keeps the ids above from being used again
         self.classes: set[type] = set()
+        self.classes_before = 0
         self.previous: dict[int, Summary] = {}  # of the pass before: what recursion is taken to do
         self.recursive = False
         self.under_way: set[int] = set()
         self._walk_left = 5_000
 
     def next_pass(self) -> bool:
-        """Begin another pass if recursion was met and the last pass changed what is known of it."""
+        """Begin another pass if the last one met new classes, or changed what is known of a recursive function."""
         known = {key: _known(summary) for key, summary in self.previous.items()}
-        if not self.recursive or known == {key: _known(summary) for key, summary in self.summaries.items()}:
+        settled = not self.recursive or known == {key: _known(summary) for key, summary in self.summaries.items()}
+        if settled and len(self.classes) == self.classes_before:
             return False
         self.previous, self.summaries, self.recursive = self.summaries, {}, False
+        self.classes_before = len(self.classes)
+        self._walk_left = 5_000
         return True
 
     # -- classes that can turn up ------------------------------------------------------------------------------------
@@ -348,9 +354,10 @@ class Inspector:
 
     def check_callable(self, thing: object, line: int, name: str) -> Summary | None:
         """The summary of anything that is called or passed on; raises where it must not be. None: library, pure."""
-        while isinstance(thing, functools.partial | types.MethodType):
-            thing = thing.func if isinstance(thing, functools.partial) else thing.__func__
         stateful = _stateful(thing)
+        while isinstance(thing, functools.partial | types.MethodType) and stateful is None:
+            thing = thing.func if isinstance(thing, functools.partial) else thing.__func__
+            stateful = _stateful(thing)
         if stateful is not None:
             code, why = stateful
             instead = "a generator made in each iteration: np.random.default_rng(i)" if code == "random" else ""
@@ -918,6 +925,7 @@ class _BodyReader(ast.NodeVisitor):
             self.inspector.meet(thing)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
+        self.visit(node.value)
         if isinstance(node.ctx, ast.Load):
             owner = self.value(node.value)
             if owner.thing is not MISSING:
@@ -929,7 +937,6 @@ class _BodyReader(ast.NodeVisitor):
             for cls, method in self.inspector.methods(node.attr):
                 if isinstance(vars(cls).get(node.attr), property):
                     self._check_method(cls, method, node.value, owner, node)
-        self.visit(node.value)
 
     def visit_Call(self, node: ast.Call) -> None:  # noqa: C901
         function = node.func
@@ -1074,6 +1081,8 @@ class _BodyReader(ast.NodeVisitor):
     def _method_call(self, method: str, base: ast.expr, owner: Value, node: ast.AST) -> None:
         thing = owner.thing
         shown = ast.unparse(base)
+        if _is_standard_stream(base) and method in {"write", "flush"}:
+            return  # caught in the worker and replayed in order
         if thing is not MISSING and not isinstance(thing, types.ModuleType | type):
             stateful = _stateful(_static_attribute(thing, method)) or (
                 ("stateful", f"is a {type(thing).__name__}, which keeps a state of its own")
