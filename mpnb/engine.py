@@ -37,12 +37,18 @@ class Job:
     targets
         Objects of the notebook that the effects will change. One that a worker could read is an error:
         `CodecError` before anything was sent.
+    expected_s
+        Seconds per iteration, where some have been measured.
+    total
+        How many items there are, where it is known.
     """
 
     function: FunctionType
     site: int = 0
     first: int = 0
     targets: tuple[object, ...] = ()
+    expected_s: float | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

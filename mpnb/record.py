@@ -98,6 +98,8 @@ class Site:
         Seconds of an iteration alone over seconds of one beside the others, 1 where that can't be told.
     longest
         Number and seconds of the longest iteration that a worker ran.
+    longest_was_last
+        Whether the other workers had nothing left to do when it ended.
     """
 
     line: int
@@ -122,6 +124,7 @@ class Site:
     died: int = 0
     yardstick: float = 1.0
     longest: tuple[int, float] | None = None
+    longest_was_last: bool = False
     nbytes: int = 0
     lost: dict[str, float] = field(default_factory=dict)
 
@@ -249,6 +252,7 @@ class _Job:
     limit: int | None = None  # iterations from here on took no effect
     wasted: float = 0.0
     yardstick: float = 1.0
+    longest_end: float = -1.0  # of the site's longest iteration, where this job ran it
 
     @property
     def workers(self) -> int:
@@ -526,10 +530,17 @@ class Record:
         site = self._site(job.site)
         longest = max(durations)
         if site.longest is None or longest > site.longest[1]:
-            site.longest = event.first + durations.index(longest), longest
+            at = durations.index(longest)
+            site.longest = event.first + at, longest
+            job.longest_end = event.times[2 * at + 1] - (self.started or 0.0)
 
     def _job_ended(self, job: _Job, at: float) -> None:
-        at = max(at, job.start, *(row.cursor for row in job.rows.values()), job.start)
+        ends = sorted(row.cursor for row in job.rows.values())
+        at = max(at, job.start, *ends, job.start)
+        if job.longest_end >= 0:  # nobody else was at work in the last half of it
+            site = self._site(job.site)
+            half = (site.longest[1] if site.longest else 0.0) / 2
+            site.longest_was_last = len(ends) > 1 and job.longest_end >= ends[-2] + half
         for number, row in job.rows.items():
             left = at - row.cursor
             if row.sent and row.state != REPEATED and left > 0:  # what it was doing was called off

@@ -85,7 +85,7 @@ def events(
     number, following, done, replaced = 0, probe, probe, False
     stop = at + seconds * (0.62 if status == "stopped" else 0.74 if status == "failed" else 99)
     last = clock
-    while following < tasks:
+    while following < tasks and free:
         begin, worker = heapq.heappop(free)
         if begin >= stop:
             last = max(last, stop)

@@ -1,0 +1,715 @@
+"""The pool's I/O thread: starts processes, moves messages, carries out what the scheduler decides. Decides nothing.
+
+    callers ── post(...) ─► inbox ─►┌───────────┐─► template ══fork══► workers
+    callers ◄─ mail, per job ───────┤ I/O thread├◄═ one socket pair each, and a pidfd that says when it has ended
+                                    └───────────┘
+The scheduler lives in this thread only, so a KeyboardInterrupt in a caller can't come between an event and its commands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import mmap
+import os
+import select
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import weakref
+from array import array
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Final
+
+import mpnb
+from mpnb import events, scheduler, wire
+from mpnb.codec import Frame, Part
+from mpnb.cores import usable_cores
+from mpnb.errors import MpnbError, WorkerDiedError
+
+GRACE_S: Final = 0.1  # an interrupted task that has not ended by then is killed
+TICK_S: Final = 0.05
+OBITUARY_S: Final = 0.2  # how long the template may take to say how a worker ended
+END_S: Final = 1.0
+
+Mail = SimpleQueue[tuple[Any, ...]]
+"""What a job hears: ("event", Event), ("batch", BatchFinished, Frame | None, stop), ("want", count),
+("lost", iteration, WorkerDiedError), ("released",), ("failed", Exception)."""
+
+
+@dataclass(slots=True, eq=False)
+class OpenJob:
+    """What the I/O thread knows of a job."""
+
+    number: int
+    parts: tuple[Part, ...]
+    mail: Mail
+    chunks: dict[int, tuple[int, Frame]] = field(default_factory=dict)  # number -> first iteration, items
+
+
+@dataclass(slots=True, eq=False)
+class _Process:
+    """A worker as seen from here."""
+
+    number: int
+    sock: socket.socket
+    word: memoryview
+    started_at: float
+    pid: int | None = None
+    pidfd: int | None = None
+    popen: subprocess.Popen[bytes] | None = None
+    incoming: wire.Incoming = field(default_factory=wire.Incoming)
+    outgoing: deque[wire.Outgoing] = field(default_factory=deque)
+    history: list[events.Event] = field(default_factory=list)
+    jobs: set[int] = field(default_factory=set)
+    digests: set[bytes] = field(default_factory=set)
+    ready: bool = False
+    asked: bool = False  # its end was ordered
+    killed: bool = False  # nothing it says counts any more
+    ended: tuple[int | None, int | None] | None = None  # exit code, peak bytes
+    ended_at: float | None = None  # seen to have ended; how is not known yet
+    last_words: str = ""
+    obituary: str = ""
+
+
+class Hands:
+    """One per pool and process. `post` and the attributes in capitals of its docstring are for other threads.
+
+    Parameters
+    ----------
+    workers
+        How many workers to keep.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.owner = os.getpid()
+        self.workers = workers
+        self.ready = 0
+        self.failure: Exception | None = None
+        self._scheduler = scheduler.Scheduler()
+        self._inbox: deque[tuple[Any, ...]] = deque()
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._lifeline_in, self._lifeline_out = os.pipe()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._wake_out, selectors.EVENT_READ, self._woken)
+        self._processes: dict[int, _Process] = {}
+        self._jobs: dict[int, OpenJob] = {}
+        self._template: subprocess.Popen[bytes] | None = None
+        self._template_sock: socket.socket | None = None
+        self._template_incoming = wire.Incoming()
+        self._imports: list[str] = []
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timer_count = 0
+        self._next_tick = 0.0
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="mpnb pool", daemon=True)
+        _every.add(self)
+        self._thread.start()
+
+    # ------------------------------------------------------------ for other threads
+
+    def post(self, *item: Any) -> None:
+        """Tell the I/O thread something: an event of the scheduler, ("open", job, event), ("chunk", …), …"""
+        self._inbox.append(item)
+        # A full socket means that the thread has been woken already; a closed one that it has ended.
+        with contextlib.suppress(BlockingIOError, OSError):
+            self._wake_in.send(b"x")
+
+    def pids(self) -> list[int]:
+        """Process ids of the workers, in the order of their numbers."""
+        return [each.pid for _, each in sorted(self._processes.copy().items()) if each.pid is not None]
+
+    def stop(self) -> None:
+        """End all processes and the thread. Does nothing in a process that was forked from the pool's."""
+        if os.getpid() != self.owner:
+            return
+        self.post("end")
+        if threading.current_thread() is not self._thread:
+            self._thread.join(END_S * 3)
+
+    def abandon(self) -> None:
+        """In a process forked from the pool's: close what belongs to the pool, and end nothing."""
+        for process in self._processes.values():
+            process.sock.close()
+            if process.pidfd is not None:
+                os.close(process.pidfd)
+        if self._template_sock is not None:
+            self._template_sock.close()
+        if self._template is not None:
+            self._template.returncode = 0  # it is not this process's child
+        for each in self._processes.values():
+            if each.popen is not None:
+                each.popen.returncode = 0
+        self._wake_in.close()
+        self._wake_out.close()
+        with contextlib.suppress(OSError):
+            os.close(self._lifeline_in)
+            os.close(self._lifeline_out)
+        # Closing it says nothing to the parent's selector; unregistering would.
+        if isinstance(self._selector, selectors.EpollSelector | selectors.PollSelector | selectors.SelectSelector):
+            self._selector.close()
+        self._processes.clear()
+
+    # ------------------------------------------------------------ the thread
+
+    def _run(self) -> None:
+        try:
+            self._handle(scheduler.PoolResized(at=time.perf_counter(), workers=self.workers))
+            while not self._stopping:
+                for key, mask in self._selector.select(self._timeout()):
+                    key.data(mask)
+                self._read_inbox()
+                self._run_timers()
+        except BaseException as error:
+            # A defect of mpnb: nobody must wait for ever, and the text must not go to a terminal nobody sees.
+            self.failure = MpnbError(f"the pool's I/O thread failed\n{traceback.format_exc()}")
+            self.failure.__cause__ = error
+        finally:
+            self._end()
+
+    def _timeout(self) -> float | None:
+        now = time.perf_counter()
+        deadlines = [self._timers[0][0]] if self._timers else []
+        if not self._scheduler.idle:
+            if self._next_tick <= now - TICK_S:
+                self._next_tick = now + TICK_S
+            deadlines.append(self._next_tick)
+        return max(0.0, min(deadlines) - now) if deadlines else None
+
+    def _run_timers(self) -> None:
+        now = time.perf_counter()
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2]()
+        if now >= self._next_tick and not self._scheduler.idle:
+            self._next_tick = now + TICK_S
+            for process in list(self._processes.values()):
+                if process.popen is not None and process.pidfd is None:
+                    self._poll(process)
+            self._handle(events.Ticked(at=now))
+
+    def _later(self, seconds: float, call: Callable[[], None]) -> None:
+        self._timer_count += 1
+        heapq.heappush(self._timers, (time.perf_counter() + seconds, self._timer_count, call))
+
+    def _woken(self, _mask: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._wake_out.recv(4096)
+
+    def _read_inbox(self) -> None:
+        while self._inbox:
+            match self._inbox.popleft():
+                case ("open", OpenJob() as job, scheduler.JobOpened() as event):
+                    self._jobs[job.number] = job
+                    for process in self._processes.values():
+                        for past in process.history:
+                            job.mail.put(("event", past))
+                    self._handle(event)
+                case ("chunk", int(number), Frame() as frame, scheduler.ChunkQueued() as event):
+                    if number in self._jobs:
+                        self._jobs[number].chunks[event.chunk] = (event.first, frame)
+                        self._handle(event)
+                case (scheduler.JobClosed() as event,):
+                    self._handle(event)
+                    if event.job in self._jobs:
+                        self._later(GRACE_S, lambda job=event.job: self._grace_passed(job))
+                case ("resize", int(workers)):
+                    self.workers = workers
+                    self._handle(scheduler.PoolResized(at=time.perf_counter(), workers=workers))
+                case ("import", tuple(names)):
+                    new = [name for name in names if name not in self._imports]
+                    self._imports.extend(new)
+                    if new and self._template_sock is not None:
+                        self._tell_template(("import", tuple(new)))
+                case ("end",):
+                    self._stopping = True
+                case (event,):
+                    self._handle(event)
+                case item:
+                    msg = f"the I/O thread does not know {item[0]!r}"
+                    raise RuntimeError(msg)
+
+    def _grace_passed(self, job: int) -> None:
+        if job in self._jobs:
+            self._handle(scheduler.GracePassed(at=time.perf_counter(), job=job))
+
+    # ------------------------------------------------------------ commands
+
+    def _handle(self, event: events.Event) -> None:
+        for command in self._scheduler.handle(event):
+            self._do(command, event)
+        self.ready = self._scheduler.ready
+
+    def _do(self, command: scheduler.Command, cause: events.Event) -> None:
+        match command:
+            case scheduler.SendChunk():
+                self._send_chunk(command)
+            case scheduler.PullItems(number, count):
+                self._jobs[number].mail.put(("want", count))
+            case scheduler.StartWorker(number):
+                self._start(number)
+            case scheduler.StopWorker(number):
+                process = self._processes[number]
+                process.asked = True
+                self._send(process, ("stop",))
+            case scheduler.KillWorker(number):
+                self._processes[number].asked = self._processes[number].killed = True
+                self._kill(self._processes[number])
+            case scheduler.InterruptWorker(number, job_number):
+                self._send(self._processes[number], ("cancel", job_number))
+            case scheduler.TakeBack(number, chunk):
+                self._send(self._processes[number], ("back", chunk))
+            case scheduler.FailIteration(job_number, iteration, _, known):
+                assert isinstance(cause, events.WorkerDied)
+                error = self._death(cause, iteration, known=known)
+                self._jobs[job_number].mail.put(("lost", iteration, error))
+            case scheduler.ReleaseChunk(job_number, chunk):
+                if job_number in self._jobs:
+                    self._jobs[job_number].chunks.pop(chunk, None)
+            case scheduler.ReleaseJob(job_number):
+                self._release(job_number)
+            case scheduler.GiveUp(failed):
+                assert isinstance(cause, events.WorkerDied)
+                words = self._obituaries.get(cause.worker, "")
+                self._fail_jobs(WorkerDiedError(
+                    f"{failed} workers in a row ended before they were ready ({words})", exitcode=cause.exitcode,
+                ))  # fmt: skip
+            case _:
+                msg = f"the hands do not know {command!r}"
+                raise RuntimeError(msg)
+
+    def _send_chunk(self, command: scheduler.SendChunk) -> None:
+        process, job = self._processes[command.worker], self._jobs[command.job]
+        if job.number not in process.jobs:
+            new = [part for part in job.parts if part.digest not in process.digests]
+            note = ("job", job.number, tuple(part.digest for part in job.parts), tuple(part.digest for part in new))
+            self._send(process, note, tuple(part.frame for part in new))
+            process.jobs.add(job.number)
+            process.digests.update(part.digest for part in new)
+        first, frame = job.chunks[command.chunk]
+        self._send(process, ("chunk", job.number, command.chunk, first, command.first, command.stop), (frame,))
+        job.mail.put(("event", events.ChunkSent(
+            at=time.perf_counter(), worker=command.worker, chunk=command.chunk, first=command.first,
+            count=command.stop - command.first,
+        )))  # fmt: skip
+
+    def _release(self, job_number: int) -> None:
+        job = self._jobs.pop(job_number)
+        for process in self._processes.values():
+            if job_number in process.jobs:
+                process.jobs.discard(job_number)
+                # Parts that another job still uses, or that are small, are worth keeping for the next run.
+                self._send(process, ("forget", job_number, ()))
+        job.mail.put(("released",))
+
+    def _fail_jobs(self, error: Exception) -> None:
+        for job in self._jobs.values():
+            job.mail.put(("failed", error))
+
+    def _tell_jobs(self, event: events.Event) -> None:
+        for job in self._jobs.values():
+            job.mail.put(("event", event))
+
+    # ------------------------------------------------------------ messages
+
+    def _send(self, process: _Process, note: wire.Note, frames: tuple[Frame, ...] = ()) -> None:
+        process.outgoing.append(wire.Outgoing(wire.Message(note, frames)))
+        if len(process.outgoing) == 1:
+            self._flush(process)
+
+    def _flush(self, process: _Process) -> None:
+        try:
+            while process.outgoing:
+                process.outgoing[0].push(process.sock, socket.MSG_DONTWAIT)
+                process.outgoing.popleft()
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            process.outgoing.clear()  # it has ended; its pidfd or the template will say so
+        self._watch(process)
+
+    def _watch(self, process: _Process) -> None:
+        mask = selectors.EVENT_READ | (selectors.EVENT_WRITE if process.outgoing else 0)
+        key = self._selector.get_map().get(process.sock)
+        if key is not None and key.events != mask:
+            self._selector.modify(process.sock, mask, key.data)
+
+    def _serve(self, process: _Process, mask: int) -> None:
+        if mask & selectors.EVENT_WRITE:
+            self._flush(process)
+        if mask & selectors.EVENT_READ and self._receive(process):
+            # Its end of the socket is closed. Until its exit is reported, there is nothing to wait for here.
+            self._selector.unregister(process.sock)
+            if process.pidfd is None:
+                self._poll(process)
+
+    def _receive(self, process: _Process) -> bool:
+        """Take in what a worker has sent; True at the end of the stream."""
+        try:
+            messages = process.incoming.pull(process.sock)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+        for message in messages or ():
+            if not process.killed:
+                self._hear(process, message)
+        return messages is None
+
+    def _hear(self, process: _Process, message: wire.Message) -> None:
+        now = time.perf_counter()
+        match message.note:
+            case ("batch", chunk, first, count, times, decode_s, check_s, encode_s, _at, done, stop):
+                frame = message.frames[0] if message.frames else None
+                event = events.BatchFinished(
+                    at=now, worker=process.number, chunk=chunk, first=first, count=count,
+                    times=tuple(array("d", times)), decode_s=decode_s, check_s=check_s, encode_s=encode_s,
+                    nbytes=_nbytes(frame), chunk_done=done,
+                )  # fmt: skip
+                for job in self._jobs.values():
+                    if chunk in job.chunks:
+                        job.mail.put(("batch", event, frame, stop))
+                self._handle(event)
+            case ("ready",):
+                process.ready = True
+                ready = events.WorkerReady(at=now, worker=process.number)
+                process.history.append(ready)
+                self._handle(ready)
+                self._tell_jobs(ready)
+            case ("returned", chunk, first, stop):
+                self._handle(scheduler.ChunkReturned(at=now, worker=process.number, chunk=chunk, first=first, stop=stop))
+            case ("cancelled", job_number):
+                self._handle(scheduler.CancelDone(at=now, worker=process.number, job=job_number))
+            case ("spoiled",):
+                self._handle(scheduler.WorkerSpoiled(at=now, worker=process.number))
+                process.killed = True
+            case ("broken", words):
+                process.last_words = words
+            case note:
+                msg = f"worker {process.number} said {note[0]!r}"
+                raise RuntimeError(msg)
+
+    # ------------------------------------------------------------ starting
+
+    def _start(self, number: int) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        word_fd = _anonymous_page()
+        word = memoryview(mmap.mmap(word_fd, mmap.PAGESIZE)).cast("q")
+        process = self._processes[number] = _Process(number, ours, word, time.perf_counter())
+        self._selector.register(ours, selectors.EVENT_READ, lambda mask: self._serve(process, mask))
+        try:
+            if not hasattr(os, "fork") or not self._ask_template(number, theirs.fileno(), word_fd):
+                self._start_fresh(process, theirs.fileno(), word_fd)
+        finally:
+            theirs.close()
+            os.close(word_fd)
+
+    def _threads(self) -> int:
+        return max(1, usable_cores() // max(1, self.workers))
+
+    def _ask_template(self, number: int, sock_fd: int, word_fd: int) -> bool:
+        for _ in range(2):
+            if self._template_sock is None:
+                self._start_template()
+            assert self._template_sock is not None
+            try:
+                wire.send(self._template_sock, ("fork", number, self._threads()), fds=(sock_fd, word_fd))
+            except ConnectionError:
+                self._lose_template()
+            else:
+                return True
+        return False
+
+    def _tell_template(self, note: wire.Note) -> None:
+        assert self._template_sock is not None
+        try:
+            wire.send(self._template_sock, note)
+        except ConnectionError:
+            self._lose_template()
+
+    def _start_template(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._template = _popen("template", theirs.fileno(), self._lifeline_in)
+        theirs.close()
+        self._template_sock, self._template_incoming = ours, wire.Incoming()
+        self._selector.register(ours, selectors.EVENT_READ, self._hear_template)
+        if self._imports:
+            self._tell_template(("import", tuple(self._imports)))
+
+    def _lose_template(self) -> None:
+        """The template has ended by itself. Its workers live on; only how they end is not known any more."""
+        if self._template_sock is not None:
+            self._selector.unregister(self._template_sock)
+            self._template_sock.close()
+            self._template_sock = None
+        if self._template is not None:
+            self._template.kill()
+            self._template.wait()
+            self._template = None
+        for process in list(self._processes.values()):
+            if process.pid is None:  # it was never forked
+                self._ended(process, None, None)
+
+    def _hear_template(self, _mask: int) -> None:
+        assert self._template_sock is not None
+        try:
+            messages = self._template_incoming.pull(self._template_sock)
+        except ConnectionError:
+            messages = None
+        if messages is None:
+            self._lose_template()
+            return
+        for message in messages:
+            match message.note:
+                case ("forked", number, pid):
+                    self._born(self._processes[number], pid)
+                case ("refused", number):
+                    self._restart_fresh(self._processes[number])
+                case ("exited", number, pid, exitcode, peak):
+                    process = self._processes.get(number)
+                    if process is not None and process.pid == pid:
+                        self._ended(process, exitcode, peak)
+                case ("imported", _names, _failed, _threads):
+                    pass
+                case note:
+                    msg = f"the template said {note[0]!r}"
+                    raise RuntimeError(msg)
+
+    def _restart_fresh(self, process: _Process) -> None:
+        """The template can't fork: give the worker's number to a fresh interpreter."""
+        self._selector.unregister(process.sock)
+        process.sock.close()
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        process.sock = ours
+        self._selector.register(ours, selectors.EVENT_READ, lambda mask: self._serve(process, mask))
+        word_fd = _anonymous_page()
+        process.word = memoryview(mmap.mmap(word_fd, mmap.PAGESIZE)).cast("q")
+        self._start_fresh(process, theirs.fileno(), word_fd)
+        theirs.close()
+        os.close(word_fd)
+
+    def _start_fresh(self, process: _Process, sock_fd: int, word_fd: int) -> None:
+        process.popen = _popen("worker", sock_fd, word_fd, self._lifeline_in, values=(self._threads(),))
+        self._born(process, process.popen.pid)
+
+    def _born(self, process: _Process, pid: int) -> None:
+        process.pid = pid
+        if hasattr(os, "pidfd_open"):
+            try:
+                process.pidfd = os.pidfd_open(pid)
+            except ProcessLookupError:
+                pass  # it has ended, and the template is about to say so
+            except OSError:
+                pass  # a kernel or sandbox without pidfds: the socket and the template say when it ends
+            else:
+                self._selector.register(process.pidfd, selectors.EVENT_READ, lambda _: self._gone(process))
+        started = events.WorkerStarted(at=process.started_at, worker=process.number, pid=pid)
+        process.history.insert(0, started)
+        self._tell_jobs(started)
+        if process.killed:
+            self._kill(process)
+
+    # ------------------------------------------------------------ ending
+
+    def _kill(self, process: _Process) -> None:
+        if process.pid is None:
+            return  # it is killed when its number is known
+        with contextlib.suppress(ProcessLookupError):
+            if process.pidfd is not None:
+                signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)
+            else:
+                os.kill(process.pid, signal.SIGKILL)
+
+    def _gone(self, process: _Process) -> None:
+        """The pidfd says that a worker has ended; its exit code comes from its parent."""
+        assert process.pidfd is not None
+        self._selector.unregister(process.pidfd)
+        if process.popen is not None:
+            self._poll(process)
+        elif self._template_sock is None:
+            self._ended(process, None, None)
+        else:
+            self._later(OBITUARY_S, lambda: self._ended(process, None, None))
+
+    def _poll(self, process: _Process) -> None:
+        """Ask after a worker that is a child of this process."""
+        if process.popen is None:
+            return
+        try:
+            pid, status, usage = os.wait4(process.popen.pid, os.WNOHANG)
+        except ChildProcessError:  # somebody else in the notebook waited for it
+            process.popen.returncode = 0
+            self._ended(process, None, None)
+            return
+        if pid:
+            process.popen.returncode = os.waitstatus_to_exitcode(status)
+            peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+            self._ended(process, process.popen.returncode, peak)
+
+    def _ended(self, process: _Process, exitcode: int | None, peak: int | None) -> None:
+        """A worker's process is no more: hear what it still said, then bury it."""
+        if self._processes.get(process.number) is not process:
+            return
+        while not process.killed and _readable(process.sock) and not self._receive(process):
+            pass
+        if self._selector.get_map().get(process.sock) is not None:
+            self._selector.unregister(process.sock)
+        process.sock.close()
+        process.incoming.close()
+        if process.pidfd is not None:
+            if self._selector.get_map().get(process.pidfd) is not None:
+                self._selector.unregister(process.pidfd)
+            os.close(process.pidfd)
+        del self._processes[process.number]
+        running = process.word[0]
+        iteration = running - 1 if running and not process.killed else None
+        self._obituaries = {process.number: _how(process, exitcode, peak)}
+        died = events.WorkerDied(
+            at=time.perf_counter(), worker=process.number, exitcode=exitcode, iteration=iteration, peak_bytes=peak
+        )
+        if not process.asked:
+            self._tell_jobs(died)
+        self._handle(died)
+
+    _obituaries: dict[int, str] = {}
+
+    def _death(self, died: events.WorkerDied, iteration: int, *, known: bool) -> WorkerDiedError:
+        which = f"iteration {iteration + 1}" if known else f"iteration {iteration + 1} or one soon after it"
+        return WorkerDiedError(
+            f"{self._obituaries[died.worker]} while it ran {which}",
+            iteration=iteration, exitcode=died.exitcode, peak_bytes=died.peak_bytes,
+        )  # fmt: skip
+
+    def _end(self) -> None:
+        """Close everything; every process of the pool is gone when this returns."""
+        self._stopping = True
+        self._fail_jobs(self.failure or MpnbError("the pool was shut down"))
+        for job in self._jobs.values():
+            job.mail.put(("released",))
+        for process in self._processes.values():
+            if process.popen is not None:
+                process.popen.kill()
+                process.popen.wait()
+            process.sock.close()
+            process.incoming.close()
+            if process.pidfd is not None:
+                os.close(process.pidfd)
+        if self._template_sock is not None:
+            self._template_sock.close()  # the template ends its workers, and then itself
+        if self._template is not None:
+            try:
+                self._template.wait(END_S)
+            except subprocess.TimeoutExpired:
+                self._template.kill()
+                self._template.wait()
+        os.close(self._lifeline_in)
+        os.close(self._lifeline_out)
+        self._selector.close()
+        self._wake_out.close()
+        self._wake_in.close()
+        self._processes.clear()
+        self.ready = 0
+
+
+def _nbytes(frame: Frame | None) -> int:
+    return 0 if frame is None else len(frame.head) + sum(block.nbytes for block in frame.blocks)
+
+
+def _readable(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _how(process: _Process, exitcode: int | None, peak: int | None) -> str:
+    """How a worker ended, in a clause: `worker 1 (process 4711) was killed by SIGKILL, peak memory 1.2 GB,`."""
+    if exitcode is None:
+        end = "ended"
+    elif exitcode < 0:
+        end = f"was killed by {_signal_name(-exitcode)}"
+    else:
+        end = f"ended with exit code {exitcode}"
+    memory = "" if peak is None else f" (peak memory {peak / 1e6:,.0f} MB)"
+    words = f": {process.last_words.strip()}" if process.last_words else ""
+    return f"worker {process.number} (process {process.pid}) {end}{memory}{words}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
+
+
+def _anonymous_page() -> int:
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("mpnb", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:  # it has no name, and is gone with its last descriptor
+            fd = os.dup(file.fileno())
+    os.ftruncate(fd, mmap.PAGESIZE)
+    return fd
+
+
+def _popen(room: str, *fds: int, values: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+    """A fresh interpreter that runs `main` of mpnb's `room` on these descriptors, and inherits nothing else."""
+    home = str(Path(mpnb.__file__).resolve().parent.parent)
+    code = (
+        "import sys\n"
+        "home, room, *values = sys.argv[1:]\n"
+        "del sys.argv[1:]\n"
+        "if home not in sys.path: sys.path.append(home)\n"
+        "from importlib import import_module\n"
+        "import_module('mpnb.' + room).main(*map(int, values))\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, *_interpreter_options(), "-c", code, home, room, *map(str, (*fds, *values))],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        close_fds=True,
+        pass_fds=fds,
+        start_new_session=True,
+    )
+
+
+def _interpreter_options() -> list[str]:
+    """The options of this interpreter that change what code means; `-P` keeps the current folder off sys.path."""
+    flags = sys.flags
+    options = ["-P"]
+    if flags.optimize:
+        options.append("-" + "O" * flags.optimize)
+    for on, letter in ((flags.isolated, "-I"), (flags.ignore_environment, "-E"), (flags.no_user_site, "-s")):
+        if on:
+            options.append(letter)
+    if flags.dev_mode:
+        options += ["-X", "dev"]
+    if flags.utf8_mode:
+        options += ["-X", "utf8"]
+    return options
+
+
+_every: weakref.WeakSet[Hands] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for hands in list(_every):
+        hands.abandon()
+    _every.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,668 @@
+"""Who does what next. Events in, commands out. Starts no process, reads no clock, opens no pipe.
+
+    JobOpened, ChunkQueued, ItemsEnded, OutcomesTaken, JobClosed …   from the caller's thread
+    WorkerReady, BatchFinished, ChunkReturned, CancelDone, WorkerDied from the workers
+    Ticked, GracePassed                                               from the clock
+                                  │
+                     Scheduler.handle(event) -> commands
+                                  │
+    StartWorker, SendChunk, TakeBack, InterruptWorker, KillWorker …   to the processes
+    PullItems, FailIteration, ReleaseChunk, ReleaseJob, GiveUp        to the caller's thread
+
+Work is a piece: a chunk, and the range of its iterations that is still to be done. A piece is in exactly one place:
+in its job's queue, or with one worker. A worker runs its pieces in the order it got them, so what it reports is
+always about the first. Iterations are counted as the caller counts them: from the job's `first`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import Final
+
+from mpnb.events import BatchFinished, Event, Ticked, WorkerDied, WorkerReady
+
+CHUNK_S: Final = 0.02  # work in a chunk: long beside a round trip (0.3 ms), short beside a human
+SHORT_CHUNK_S: Final = 0.05  # chunks shorter than this are sent two at a time, so that no worker waits for the next
+OVERDUE_S: Final = 0.1  # silent for longer: what waits behind a worker's running chunk is taken back
+SHARE_S: Final = 0.005  # less than this, left in a running chunk, is not worth moving
+CHUNK_NBYTES: Final = 4 << 20  # items in a chunk: so much is copied in one go
+WINDOW_NBYTES: Final = 256 << 20  # results that wait for an earlier iteration or for a slow caller
+GROWTH: Final = 4  # a chunk may be so many times larger than what is known to have worked
+MAX_DEATHS: Final = 2  # outside of any iteration, over the same piece of work
+MAX_FAILED_STARTS: Final = 3
+
+# ---------------------------------------------------------------- events beside those of mpnb.events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOpened(Event):
+    """A job has begun; at most `workers` of the pool's work on it."""
+
+    job: int
+    first: int = 0
+    workers: int | None = None
+    total: int | None = None
+    expected_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkQueued(Event):
+    """Items were pulled and encoded, as asked for by `PullItems`. Chunk numbers are never used twice."""
+
+    job: int
+    chunk: int
+    first: int
+    count: int
+    nbytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsEnded(Event):
+    """There are no more items in this job."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomesTaken(Event):
+    """The caller has taken the outcomes of all iterations before `stop`."""
+
+    job: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobClosed(Event):
+    """The caller wants nothing more of this job."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GracePassed(Event):
+    """The time that interrupted tasks have is over."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkReturned(Event):
+    """A worker gave back the iterations of a chunk that it had not begun: from `first` to before `stop`."""
+
+    worker: int
+    chunk: int
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelDone(Event):
+    """A worker has nothing of this job any more."""
+
+    worker: int
+    job: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSpoiled(Event):
+    """A worker said that it is no longer as it was when it started; it has dropped all its work."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolResized(Event):
+    """So many workers are wanted."""
+
+    workers: int
+
+
+# ---------------------------------------------------------------- commands
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartWorker(Command):
+    """Start a process under this number."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopWorker(Command):
+    """Let an idle worker go; it is said to have died when its process has ended."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class KillWorker(Command):
+    """End a worker that does not listen; it is said to have died when its process has ended."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptWorker(Command):
+    """Make a worker drop all it has of a job; it answers `CancelDone`."""
+
+    worker: int
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendChunk(Command):
+    """Send the iterations from `first` to before `stop` of a chunk."""
+
+    worker: int
+    job: int
+    chunk: int
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack(Command):
+    """Ask for a chunk that the worker has not begun, or for half of what is left of it; answer: `ChunkReturned`."""
+
+    worker: int
+    chunk: int
+
+
+@dataclass(frozen=True, slots=True)
+class PullItems(Command):
+    """Pull and encode the next items of a job; answered by `ChunkQueued` or `ItemsEnded` or both."""
+
+    job: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailIteration(Command):
+    """An iteration is lost with the worker that ran it. `known` is False where only its chunk is known."""
+
+    job: int
+    iteration: int
+    worker: int
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseChunk(Command):
+    """A chunk will not be sent again."""
+
+    job: int
+    chunk: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseJob(Command):
+    """A closed job is with no worker any more."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp(Command):
+    """Workers die before they are ready, again and again; no more are started until the next job."""
+
+    failed_starts: int
+
+
+# ---------------------------------------------------------------- state
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Iterations `first` … `stop - 1` of a chunk."""
+
+    job: int
+    chunk: int
+    first: int
+    stop: int
+    deaths: int = 0
+    recalled: bool = False  # asked for, and not yet answered
+    spent: bool = False  # the worker had nothing to give back of it
+
+    def __lt__(self, other: _Piece) -> bool:
+        return self.first < other.first
+
+
+@dataclass(slots=True)
+class _Worker:
+    """`starting` → `ready` → `stopping` (takes no more work) → gone."""
+
+    state: str = "starting"
+    pieces: list[_Piece] = field(default_factory=list)
+    cancelling: set[int] = field(default_factory=set)
+    heard_at: float = 0.0
+    overdue: bool = False
+
+
+@dataclass(slots=True)
+class _Job:
+    first: int
+    limit: int | None
+    stop: int | None  # number after the last iteration, where it is known
+    each_s: float | None  # seconds per iteration
+    pulled: int  # the next iteration to be pulled
+    frontier: int  # iterations before this one are all finished
+    taken: int  # iterations before this one are with the caller
+    each_nbytes: float = 0.0
+    queue: list[_Piece] = field(default_factory=list)  # a heap
+    pieces_of: dict[int, int] = field(default_factory=dict)  # chunk -> how many pieces of it are not done
+    pulling: bool = False
+    ended: bool = False
+    closed: bool = False
+    cut: int | None = None  # an iteration ended the job here: nothing after it is wanted
+    finished: int = 0  # iterations, wherever they are
+    beyond: dict[int, int] = field(default_factory=dict)  # finished intervals after the frontier: first -> stop
+    waiting: list[tuple[int, int]] = field(default_factory=list)  # heap of (stop, nbytes) of results not taken
+    waiting_nbytes: int = 0
+
+    def finish(self, first: int, stop: int, nbytes: int) -> None:
+        if stop <= first:
+            return
+        self.finished += stop - first
+        self.beyond[first] = stop
+        while self.frontier in self.beyond:
+            self.frontier = self.beyond.pop(self.frontier)
+        heapq.heappush(self.waiting, (stop, nbytes))
+        self.waiting_nbytes += nbytes
+
+    def take(self, stop: int) -> None:
+        self.taken = max(self.taken, stop)
+        while self.waiting and self.waiting[0][0] <= self.taken:
+            self.waiting_nbytes -= heapq.heappop(self.waiting)[1]
+
+    def chunk_size(self, workers: int) -> int:
+        """How many items the next chunk has."""
+        if self.each_s is None:
+            return 1
+        size = CHUNK_S / max(self.each_s, 1e-9)
+        # A caller that is slow, or stops early, has not had much pulled for nothing.
+        waiting = self.frontier > self.taken
+        size = min(size, 1 + (2 * (self.taken - self.first) if waiting else GROWTH * self.finished))
+        if self.finished == 0:  # only guessed so far
+            size = min(size, 64.0)
+        if self.each_nbytes:
+            size = min(size, CHUNK_NBYTES / self.each_nbytes)
+        if self.stop is not None:
+            size = min(size, (self.stop - self.pulled) / (2 * workers))
+        return max(1, int(size))
+
+    def depth(self) -> int:
+        """How many chunks a worker may hold."""
+        if self.each_s is None:
+            return 1
+        return 2 if self.each_s < SHORT_CHUNK_S else 1
+
+
+class Scheduler:
+    """Decides for all jobs of one pool.
+
+    Parameters
+    ----------
+    workers
+        How many workers are wanted. `handle(PoolResized(...))` starts the first ones.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = 0
+        self._workers: dict[int, _Worker] = {}
+        self._jobs: dict[int, _Job] = {}
+        self._failed_starts = 0
+
+    # ------------------------------------------------------------ what is seen from outside
+
+    @property
+    def ready(self) -> int:
+        """How many workers take work."""
+        return sum(worker.state == "ready" for worker in self._workers.values())
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is queued or running."""
+        return not any(worker.pieces for worker in self._workers.values()) and not any(
+            job.queue for job in self._jobs.values()
+        )
+
+    def handle(self, event: Event) -> list[Command]:
+        """Take in what happened; say what is to be done, in this order."""
+        commands: list[Command] = []
+        match event:
+            case PoolResized():
+                self._resize(event, commands)
+            case JobOpened():
+                self._open(event)
+                self._failed_starts = 0
+            case ChunkQueued():
+                self._queue(event, commands)
+            case ItemsEnded():
+                if (job := self._jobs.get(event.job)) is not None:
+                    job.ended, job.pulling = True, False
+            case OutcomesTaken():
+                if (job := self._jobs.get(event.job)) is not None:
+                    job.take(event.stop)
+            case JobClosed():
+                self._close(event, commands)
+            case GracePassed():
+                self._end_grace(event, commands)
+            case WorkerReady():
+                worker = self._workers[event.worker]
+                if worker.state == "starting":
+                    worker.state = "ready"
+                worker.heard_at = event.at
+                self._failed_starts = 0
+            case BatchFinished():
+                self._take_in(event, commands)
+            case ChunkReturned():
+                self._take_back(event, commands)
+            case CancelDone():
+                self._cancelled(event.worker, event.job, commands)
+            case WorkerSpoiled():
+                worker = self._workers[event.worker]
+                worker.state = "stopping"
+                self._requeue_all(worker, commands)
+                commands.append(StopWorker(event.worker))
+                for job_number in sorted(worker.cancelling):
+                    self._cancelled(event.worker, job_number, commands)
+            case WorkerDied():
+                self._bury(event, commands)
+            case Ticked():
+                self._look_for_overdue(event, commands)
+            case _:
+                msg = f"the scheduler does not know {type(event).__name__}"
+                raise TypeError(msg)
+        self._staff(commands)
+        self._dispatch(commands)
+        self._share_the_end(commands)
+        self._ask_for_items(commands)
+        return commands
+
+    # ------------------------------------------------------------ one event each
+
+    def _resize(self, event: PoolResized, commands: list[Command]) -> None:
+        self.wanted = event.workers
+        self._failed_starts = 0
+        # The highest numbers go; what they have not begun is taken back, what they run is finished.
+        staying = [number for number in sorted(self._workers) if self._workers[number].state != "stopping"]
+        for number in staying[self.wanted :]:
+            worker = self._workers[number]
+            worker.state = "stopping"
+            for piece in worker.pieces[1:]:
+                self._recall(number, piece, commands)
+            if not worker.pieces:
+                commands.append(StopWorker(number))
+
+    def _open(self, event: JobOpened) -> None:
+        self._jobs[event.job] = _Job(
+            first=event.first,
+            limit=event.workers,
+            stop=None if event.total is None else event.first + event.total,
+            each_s=event.expected_s,
+            pulled=event.first,
+            frontier=event.first,
+            taken=event.first,
+        )
+
+    def _queue(self, event: ChunkQueued, commands: list[Command]) -> None:
+        job = self._jobs.get(event.job)
+        if job is None or job.closed:
+            commands.append(ReleaseChunk(event.job, event.chunk))
+            return
+        job.pulling = False
+        job.pulled = event.first + event.count
+        each = event.nbytes / event.count
+        job.each_nbytes = each if not job.each_nbytes else (job.each_nbytes + each) / 2
+        job.pieces_of[event.chunk] = 0
+        self._enqueue(_Piece(event.job, event.chunk, event.first, event.first + event.count), commands)
+
+    def _close(self, event: JobClosed, commands: list[Command]) -> None:
+        job = self._jobs.get(event.job)
+        if job is None or job.closed:
+            return
+        job.closed = True
+        job.queue.clear()
+        for number, worker in sorted(self._workers.items()):
+            if any(piece.job == event.job for piece in worker.pieces):
+                worker.cancelling.add(event.job)
+                commands.append(InterruptWorker(number, event.job))
+        self._release_if_free(event.job, commands)
+
+    def _end_grace(self, event: GracePassed, commands: list[Command]) -> None:
+        for number, worker in sorted(self._workers.items()):
+            if event.job in worker.cancelling:
+                worker.state = "stopping"
+                self._requeue_all(worker, commands)
+                worker.cancelling.clear()
+                commands.append(KillWorker(number))
+        self._release_if_free(event.job, commands)
+
+    def _take_in(self, event: BatchFinished, commands: list[Command]) -> None:
+        worker = self._workers[event.worker]
+        worker.heard_at, worker.overdue = event.at, False
+        if not worker.pieces and worker.state == "stopping":  # it was killed; its work is with others
+            return
+        piece = worker.pieces[0]
+        piece.spent = False
+        if piece.chunk != event.chunk:
+            msg = f"worker {event.worker} reports chunk {event.chunk}, but runs chunk {piece.chunk}"
+            raise RuntimeError(msg)
+        job = self._jobs[piece.job]
+        stop = event.first + event.count
+        job.finish(event.first, stop, event.nbytes)
+        piece.first = stop
+        if event.count and event.times:
+            each = (event.times[-1] - event.times[0]) / event.count
+            # The newest counts half: the first iterations import and warm up, and are no guide to the others.
+            job.each_s = each if job.each_s is None or job.finished == event.count else (job.each_s + each) / 2
+        if event.chunk_done:
+            worker.pieces.pop(0)
+            if piece.first < piece.stop:  # an iteration ended the job
+                job.cut = piece.first if job.cut is None else min(job.cut, piece.first)
+                self._drop_after_cut(job, commands)
+            self._finish_piece(piece, commands)
+            if worker.state == "stopping" and not worker.pieces:
+                commands.append(StopWorker(event.worker))
+
+    def _take_back(self, event: ChunkReturned, commands: list[Command]) -> None:
+        worker = self._workers[event.worker]
+        for place, piece in enumerate(worker.pieces):
+            if piece.chunk == event.chunk and piece.recalled:
+                piece.recalled = False
+                piece.spent = event.first >= event.stop
+                if event.first <= piece.first:
+                    del worker.pieces[place]
+                    self._enqueue_again(piece, commands)
+                elif not piece.spent:
+                    piece.stop = event.first
+                    self._enqueue(_Piece(piece.job, piece.chunk, event.first, event.stop), commands)
+                break
+        if worker.state == "stopping" and not worker.pieces:
+            commands.append(StopWorker(event.worker))
+
+    def _cancelled(self, number: int, job_number: int, commands: list[Command]) -> None:
+        worker = self._workers[number]
+        worker.cancelling.discard(job_number)
+        mine = [piece for piece in worker.pieces if piece.job == job_number]
+        worker.pieces = [piece for piece in worker.pieces if piece.job != job_number]
+        for piece in mine:
+            self._finish_piece(piece, commands)
+        if worker.state == "stopping" and mine and not worker.pieces:
+            commands.append(StopWorker(number))
+        self._release_if_free(job_number, commands)
+
+    def _bury(self, event: WorkerDied, commands: list[Command]) -> None:
+        worker = self._workers.pop(event.worker)
+        if worker.state == "starting":
+            self._failed_starts += 1
+            if self._failed_starts == MAX_FAILED_STARTS:
+                commands.append(GiveUp(self._failed_starts))
+        if worker.pieces and worker.pieces[0].job not in worker.cancelling:
+            self._blame(event, worker.pieces[0], commands)
+        self._requeue_all(worker, commands)
+        for job_number in sorted(worker.cancelling):
+            self._release_if_free(job_number, commands)
+
+    def _blame(self, event: WorkerDied, piece: _Piece, commands: list[Command]) -> None:
+        """Take the iteration that the worker died of out of `piece`, which is left with what comes before it."""
+        job = self._jobs[piece.job]
+        if job.closed:
+            return
+        lost = event.iteration
+        known = lost is not None and piece.first <= lost < piece.stop
+        if not known:
+            piece.deaths += 1
+            if piece.deaths < MAX_DEATHS:
+                return
+            lost = piece.first
+        assert lost is not None
+        commands.append(FailIteration(piece.job, lost, event.worker, known))
+        job.finish(lost, lost + 1, 0)
+        if lost + 1 < piece.stop:
+            self._enqueue(_Piece(piece.job, piece.chunk, lost + 1, piece.stop), commands)
+        piece.stop = lost
+
+    def _look_for_overdue(self, event: Ticked, commands: list[Command]) -> None:
+        for number, worker in sorted(self._workers.items()):
+            if worker.pieces and event.at - worker.heard_at > OVERDUE_S:
+                worker.overdue = True
+                for piece in worker.pieces[1:]:
+                    self._recall(number, piece, commands)
+
+    # ------------------------------------------------------------ pieces
+
+    def _enqueue(self, piece: _Piece, commands: list[Command]) -> None:
+        """Put new work into its job's queue."""
+        job = self._jobs[piece.job]
+        job.pieces_of[piece.chunk] += 1
+        self._enqueue_again(piece, commands)
+
+    def _enqueue_again(self, piece: _Piece, commands: list[Command]) -> None:
+        job = self._jobs[piece.job]
+        unwanted = job.closed or (job.cut is not None and piece.first >= job.cut)
+        if unwanted or piece.first >= piece.stop:
+            self._finish_piece(piece, commands)
+        else:
+            heapq.heappush(job.queue, piece)
+
+    def _requeue_all(self, worker: _Worker, commands: list[Command]) -> None:
+        for piece in worker.pieces:
+            piece.recalled = piece.spent = False
+            self._enqueue_again(piece, commands)
+        worker.pieces = []
+
+    def _finish_piece(self, piece: _Piece, commands: list[Command]) -> None:
+        job = self._jobs[piece.job]
+        job.pieces_of[piece.chunk] -= 1
+        if job.pieces_of[piece.chunk] == 0:
+            del job.pieces_of[piece.chunk]
+            commands.append(ReleaseChunk(piece.job, piece.chunk))
+
+    def _drop_after_cut(self, job: _Job, commands: list[Command]) -> None:
+        assert job.cut is not None
+        job.ended = True
+        keep = [piece for piece in job.queue if piece.first < job.cut]
+        drop = [piece for piece in job.queue if piece.first >= job.cut]
+        job.queue[:] = keep
+        heapq.heapify(job.queue)
+        for piece in drop:
+            self._finish_piece(piece, commands)
+
+    def _recall(self, number: int, piece: _Piece, commands: list[Command]) -> None:
+        if not piece.recalled:
+            piece.recalled = True
+            commands.append(TakeBack(number, piece.chunk))
+
+    def _release_if_free(self, job_number: int, commands: list[Command]) -> None:
+        job = self._jobs.get(job_number)
+        if job is None or not job.closed:
+            return
+        if any(piece.job == job_number for worker in self._workers.values() for piece in worker.pieces):
+            return
+        for chunk in job.pieces_of:
+            commands.append(ReleaseChunk(job_number, chunk))
+        del self._jobs[job_number]
+        commands.append(ReleaseJob(job_number))
+
+    # ------------------------------------------------------------ what follows from the state
+
+    def _staff(self, commands: list[Command]) -> None:
+        """Start what is missing; a number is used again when its process is gone."""
+        if self._failed_starts >= MAX_FAILED_STARTS:
+            return
+        alive = sum(worker.state != "stopping" for worker in self._workers.values())
+        number = 0
+        while alive < self.wanted:
+            while number in self._workers:
+                number += 1
+            self._workers[number] = _Worker()
+            commands.append(StartWorker(number))
+            alive += 1
+
+    def _eligible(self, job: _Job) -> list[tuple[int, _Worker]]:
+        """The workers that a job may use, those that are starting included."""
+        usable = [(number, worker) for number, worker in sorted(self._workers.items()) if worker.state != "stopping"]
+        return usable if job.limit is None else usable[: max(1, job.limit)]
+
+    def _room(self, job: _Job, worker: _Worker) -> int:
+        depth = 1 if worker.overdue or worker.state == "starting" else job.depth()
+        return max(0, depth - len(worker.pieces))
+
+    def _dispatch(self, commands: list[Command]) -> None:
+        for number, job in sorted(self._jobs.items()):
+            while job.queue:
+                free = [
+                    (len(worker.pieces), name, worker)
+                    for name, worker in self._eligible(job)
+                    if worker.state == "ready" and not worker.cancelling and self._room(job, worker)
+                ]
+                if not free:
+                    break
+                _, name, worker = min(free, key=lambda each: each[:2])
+                piece = heapq.heappop(job.queue)
+                worker.pieces.append(piece)
+                commands.append(SendChunk(name, number, piece.chunk, piece.first, piece.stop))
+
+    def _share_the_end(self, commands: list[Command]) -> None:
+        """While there is nothing else to hand out, idle workers get what others have not begun."""
+        for job in self._jobs.values():
+            if job.closed or job.queue or not job.ended:
+                continue
+            eligible = self._eligible(job)
+            idle = sum(worker.state == "ready" and not worker.pieces for _, worker in eligible)
+            idle -= sum(piece.recalled for _, worker in eligible for piece in worker.pieces)
+            for number, worker in sorted(eligible, key=lambda each: -len(each[1].pieces)):
+                for place, piece in reversed(list(enumerate(worker.pieces))):
+                    if idle > 0 and not piece.recalled and self._worth_sharing(job, worker, place, piece):
+                        self._recall(number, piece, commands)
+                        idle -= 1
+
+    def _worth_sharing(self, job: _Job, worker: _Worker, place: int, piece: _Piece) -> bool:
+        if self._jobs[piece.job] is not job:
+            return False
+        if place > 0:
+            return True
+        left = piece.stop - piece.first - 1
+        return left > 0 and not piece.spent and (worker.overdue or left * (job.each_s or 1.0) > SHARE_S)
+
+    def _ask_for_items(self, commands: list[Command]) -> None:
+        for number, job in sorted(self._jobs.items()):
+            if job.closed or job.ended or job.pulling:
+                continue
+            eligible = self._eligible(job)
+            workers = max(1, len(eligible))
+            room = sum(self._room(job, worker) for _, worker in eligible)
+            reserve = room + max(1, workers // 2)
+            size = job.chunk_size(workers)
+            untaken = job.frontier - job.taken
+            if len(job.queue) >= reserve or untaken > workers * size or job.waiting_nbytes > WINDOW_NBYTES:
+                continue
+            job.pulling = True
+            commands.append(PullItems(number, size))

@@ -1,0 +1,139 @@
+"""The process that workers are forked from: it has one thread, imports what they need, forks, and reaps.
+
+    kernel → template   fork (with the worker's socket and word), import
+    template → kernel   forked, refused, exited, imported
+
+Signals are blocked but while it waits or imports, so a handler never runs in the midst of a message or a fork.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import signal
+import socket
+import sys
+from types import FrameType
+from typing import Final, NoReturn
+
+from mpnb import wire, worker
+
+_SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM)
+
+
+class Template:
+    """Waits for orders on `sock`; `lifeline` is the pipe that is closed when the kernel's process ends."""
+
+    def __init__(self, sock: socket.socket, lifeline: int) -> None:
+        self._sock = sock
+        self._lifeline = lifeline
+        self._children: dict[int, int] = {}  # pid -> worker's number
+
+    def run(self) -> NoReturn:
+        """Serve until the kernel closes the socket or is gone; then end all workers."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        signal.signal(signal.SIGCHLD, self._reap)
+        signal.signal(signal.SIGTERM, self._end)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        worker.watch_lifeline(os.dup(self._lifeline), signal.SIGTERM)
+        incoming = wire.Incoming()
+        while True:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            try:
+                messages = incoming.pull(self._sock)
+            except ConnectionError:
+                messages = None
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+            if messages is None:
+                self._end()
+            for message in messages:
+                match message.note:
+                    case ("fork", number, threads):
+                        self._fork(number, threads, *message.fds)
+                    case ("import", names):
+                        self._import(names)
+
+    def _fork(self, number: int, threads: int, sock_fd: int, word_fd: int) -> None:
+        if _thread_count() > 1:
+            # A lock that another thread holds would stay locked in the child for ever.
+            os.close(sock_fd)
+            os.close(word_fd)
+            wire.send(self._sock, ("refused", number))
+            return
+        gc.freeze()  # a collection in the child does not touch, and so not copy, what it shares with this process
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setsid()
+                for name in (*_SIGNALS, signal.SIGINT):
+                    signal.signal(name, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+                self._sock.close()
+                lifeline = os.dup(self._lifeline)
+                for fd in _open_fds() - {0, 1, 2, sock_fd, word_fd, lifeline}:
+                    os.close(fd)
+                worker.main(sock_fd, word_fd, lifeline, threads)
+            finally:
+                os._exit(70)
+        self._children[pid] = number
+        os.close(sock_fd)
+        os.close(word_fd)
+        wire.send(self._sock, ("forked", number, pid))
+
+    def _import(self, names: tuple[str, ...]) -> None:
+        failed = []
+        for name in names:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            try:
+                importlib.import_module(name)
+            except Exception as error:  # a worker that needs it will say so itself
+                failed.append((name, f"{type(error).__name__}: {error}"))
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        wire.send(self._sock, ("imported", names, tuple(failed), _thread_count()))
+
+    def _reap(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+        for pid in list(self._children):
+            done, status, usage = os.wait4(pid, os.WNOHANG)
+            if done:
+                number = self._children.pop(pid)
+                peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+                try:
+                    wire.send(self._sock, ("exited", number, pid, os.waitstatus_to_exitcode(status), peak))
+                except ConnectionError:
+                    self._end()
+
+    def _end(self, _number: int = 0, _frame: FrameType | None = None) -> NoReturn:
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self._children:
+            os.waitpid(pid, 0)
+        os._exit(0)
+
+
+def _open_fds() -> set[int]:
+    folder = "/proc/self/fd" if sys.platform.startswith("linux") else "/dev/fd"
+    with os.scandir(folder) as entries:
+        fds = {int(entry.name) for entry in entries}
+    return {fd for fd in fds if _is_open(fd)}
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False  # the one that listed the folder
+    return True
+
+
+def _thread_count() -> int:
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except FileNotFoundError:  # not Linux
+        return 1
+
+
+def main(sock_fd: int, lifeline_fd: int) -> NoReturn:
+    """Be the template process on these descriptors."""
+    worker.set_blas_threads(1)
+    Template(socket.socket(fileno=sock_fd), lifeline_fd).run()

@@ -1,0 +1,448 @@
+"""Inside a worker process: receive, decode, call, check, encode, send. Decides nothing about who does what.
+
+Two threads share the work. The main thread runs the tasks: only there can Python be interrupted. The reader thread
+receives; so the worker sees at once that its kernel is gone or that a job is cancelled, whatever its task is doing.
+
+    kernel → worker   job, forget, chunk, back, cancel, stop
+    worker → kernel   ready, batch, returned, cancelled, spoiled, broken
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import io
+import mmap
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+from mpnb import wire
+from mpnb.codec import Frame, Part
+from mpnb.engine import STDERR, STDOUT, Effects
+from mpnb.errors import CodecError
+from mpnb.namespace import Mirror
+from mpnb.surroundings import Tripped
+
+BATCH_S: Final = 0.02  # results leave at least this often, between two iterations
+BLAS_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
+                         "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")  # fmt: skip
+_BLAS_USERS: Final = ("numpy", "scipy", "sklearn", "torch", "numexpr")
+_F_SETSIG: Final = 10  # Linux; the fcntl module has no name for it
+
+_inside = False
+
+
+def is_worker() -> bool:
+    """Whether this process is a worker; a pool that is used here runs everything in this process."""
+    return _inside
+
+
+class Capture(io.TextIOBase):
+    """Stands in for `sys.stdout` or `sys.stderr`: what is written becomes an effect of the running iteration."""
+
+    def __init__(self, number: int, worker: Worker) -> None:
+        self._number = number
+        self._worker = worker
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        return "strict"
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return False
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            msg = f"write() argument must be str, not {type(text).__name__}"
+            raise TypeError(msg)
+        if text:
+            self._worker.written(self._number, text)
+        return len(text)
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Iterations `next` … `stop - 1` of a chunk whose items begin at iteration `first`."""
+
+    job: int
+    chunk: int
+    first: int
+    next: int
+    stop: int
+    frame: Frame
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Finished iterations that have not been checked and sent."""
+
+    first: int
+    began_at: float
+    effects: list[Effects] = field(default_factory=list)
+    times: array[float] = field(default_factory=lambda: array("d"))
+
+
+class _Cancelled(Exception):
+    """The running task was interrupted, as was asked for."""
+
+
+class Worker:
+    """One worker's life.
+
+    Parameters
+    ----------
+    sock
+        The socket to the kernel.
+    word
+        Eight bytes that the kernel sees too: the number of the running iteration plus one, or zero.
+    """
+
+    def __init__(self, sock: socket.socket, word: memoryview) -> None:
+        self._sock = sock
+        self._word = word
+        self._mirror = Mirror()
+        self._parts: dict[bytes, Part] = {}
+        self._jobs: dict[int, tuple[bytes, ...]] = {}
+        self._loaded: int | None = None
+        self._sending = threading.Lock()
+        self._changed = threading.Condition(threading.Lock())
+        self._queue: deque[_Piece] = deque()
+        self._running: _Piece | None = None
+        self._cancelled = False  # the running piece's job
+        self._in_task = False
+        self._interrupt = False
+        self._effects: Effects | None = None
+        self._written: list[tuple[int, list[str]]] = []  # place in the effects, texts
+        self._decode_s = 0.0
+
+    # ------------------------------------------------------------ prints
+
+    def written(self, number: int, text: str) -> None:
+        """Take in what the running iteration wrote to stream `number`."""
+        effects = self._effects
+        if effects is None:
+            return  # a thread that outlived its iteration
+        place = len(effects) - 1
+        if self._written and self._written[-1][0] == place and effects[place][0] == number:
+            self._written[-1][1].append(text)
+        else:
+            self._written.append((place + 1, [text]))
+            effects.append((number, ""))
+
+    def _join_written(self, effects: Effects) -> None:
+        for place, texts in self._written:
+            effects[place] = (effects[place][0], "".join(texts))
+        self._written.clear()
+
+    # ------------------------------------------------------------ the reader thread
+
+    def read(self) -> None:
+        """Receive until the kernel is gone, then end the process, whatever it is doing."""
+        incoming = wire.Incoming()
+        try:
+            while (messages := incoming.pull(self._sock)) is not None:
+                for message in messages:
+                    self._receive(message)
+        except ConnectionError:
+            pass  # the kernel is gone
+        except BaseException:
+            self._break()
+        os._exit(0)
+
+    def _receive(self, message: wire.Message) -> None:
+        match message.note:
+            case ("chunk", job, chunk, first, start, stop):
+                with self._changed:
+                    self._queue.append(_Piece(job, chunk, first, start, stop, message.frames[0]))
+                    self._changed.notify()
+            case ("job", job, digests, new):
+                for digest, frame in zip(new, message.frames, strict=True):
+                    self._parts[digest] = Part(digest, frame)
+                self._jobs[job] = digests
+            case ("forget", job, digests):
+                self._jobs.pop(job, None)
+                for digest in digests:
+                    self._parts.pop(digest, None)
+            case ("back", chunk):
+                self._give_back(chunk)
+            case ("cancel", job):
+                self._cancel(job)
+            case ("stop",):
+                os._exit(0)
+            case note:
+                msg = f"a worker does not know {note[0]!r}"
+                raise RuntimeError(msg)
+
+    def _give_back(self, chunk: int) -> None:
+        with self._changed:
+            for piece in self._queue:
+                if piece.chunk == chunk:
+                    self._queue.remove(piece)
+                    first, stop = piece.next, piece.stop
+                    break
+            else:
+                first = stop = 0
+                piece_now = self._running
+                if piece_now is not None and piece_now.chunk == chunk and piece_now.next < piece_now.stop:
+                    stop = piece_now.stop
+                    first = piece_now.stop = piece_now.next + (stop - piece_now.next) // 2
+        self._send(("returned", chunk, first, stop))
+
+    def _cancel(self, job: int) -> None:
+        with self._changed:
+            self._queue = deque(piece for piece in self._queue if piece.job != job)
+            busy = self._running is not None and self._running.job == job
+            if busy:
+                self._cancelled = self._interrupt = True
+        if busy:
+            # Wakes the main thread even from a sleep. What it finds in _on_sigint is for the running task only.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        else:
+            self._send(("cancelled", job))
+
+    def _on_sigint(self, _number: int, _frame: FrameType | None) -> None:
+        if self._in_task and self._interrupt:
+            self._interrupt = False
+            raise KeyboardInterrupt
+
+    # ------------------------------------------------------------ the main thread
+
+    def run(self) -> NoReturn:
+        """Work until the process ends."""
+        signal.signal(signal.SIGINT, self._on_sigint)
+        sys.stdout = Capture(STDOUT, self)
+        sys.stderr = Capture(STDERR, self)
+        threading.Thread(target=self.read, name="mpnb reader", daemon=True).start()
+        self._send(("ready",))
+        while True:
+            with self._changed:
+                while not self._queue:
+                    self._changed.wait()
+                piece = self._running = self._queue.popleft()
+                self._cancelled = self._interrupt = False
+            spoiled = False
+            try:
+                self._run_piece(piece)
+            except _Cancelled:
+                pass
+            with self._changed:
+                cancelled, self._running, self._interrupt = self._cancelled, None, False
+            if cancelled:
+                # An interrupted iteration may have left something half done.
+                spoiled = self._mirror.check() is not None
+                if spoiled:
+                    self._send(("spoiled",))
+                self._send(("cancelled", piece.job))
+
+    def _run_piece(self, piece: _Piece) -> None:
+        began = time.perf_counter()
+        try:
+            function, items = self._prepare(piece)
+        except Exception as error:
+            self._send_batch(piece, _Batch(piece.next, began), ("unsendable", piece.next, _text(error)))
+            return
+        self._decode_s = time.perf_counter() - began
+        stop: tuple[str, int, str] | None = None
+        batch = _Batch(piece.next, time.perf_counter())
+        now = batch.began_at
+        while stop is None:
+            with self._changed:
+                index = piece.next
+                if index >= piece.stop:
+                    break
+                piece.next = index + 1
+            effects: Effects = []
+            kind_text = self._call(function, items[index - piece.first], effects, index)
+            then, now = now, time.perf_counter()
+            if self._cancelled:
+                raise _Cancelled
+            if kind_text is not None:
+                stop = (kind_text[0], index, kind_text[1])
+                break
+            batch.effects.append(effects)
+            batch.times.append(then)
+            batch.times.append(now)
+            if now - batch.began_at > BATCH_S:
+                stop = self._send_batch(piece, batch, None)
+                now = time.perf_counter()
+                batch = _Batch(index + 1, now)
+                if stop is not None:
+                    return
+        self._send_batch(piece, batch, stop, done=True)
+
+    def _prepare(self, piece: _Piece) -> tuple[Callable[[object, Effects], object], list[object]]:
+        if self._loaded != piece.job:
+            self._loaded = None
+            self._mirror.load([self._parts[digest] for digest in self._jobs[piece.job]])
+            self._loaded = piece.job
+        return self._mirror.function, self._mirror.decode_items(piece.frame)
+
+    def _call(
+        self, function: Callable[[object, Effects], object], item: object, effects: Effects, index: int
+    ) -> tuple[str, str] | None:
+        """Run one iteration; what ended it early, if anything did."""
+        result = None
+        try:
+            self._word[0] = index + 1
+            self._effects = effects
+            try:
+                with self._mirror.watching():
+                    self._in_task = True
+                    function(item, effects)
+            finally:
+                self._in_task = False
+        except Tripped as tripped:
+            result = ("tripped", str(tripped))
+        except BaseException as error:
+            # A KeyboardInterrupt that was asked for is told from one the task raised by self._cancelled.
+            self._in_task = False
+            result = ("raised", _text(error))
+        self._effects = None
+        self._word[0] = 0
+        if self._written:
+            self._join_written(effects)
+        return result
+
+    def _send_batch(
+        self, piece: _Piece, batch: _Batch, stop: tuple[str, int, str] | None, *, done: bool = False
+    ) -> tuple[str, int, str] | None:
+        """Check, encode, send; effects leave only after the check that covers them. Returns what ends the job."""
+        before = time.perf_counter()
+        changed = self._mirror.check()
+        checked = time.perf_counter()
+        frames: list[Frame] = []
+        if changed is not None:
+            stop = ("tripped", batch.first, changed)
+            batch = _Batch(batch.first, batch.began_at)
+        elif batch.effects:
+            try:
+                frames = [self._mirror.encode_effects(batch.effects)]
+            except Exception as error:
+                stop = self._find_unsendable(batch, error)
+                if batch.effects:
+                    frames = [self._mirror.encode_effects(batch.effects)]
+        encoded = time.perf_counter()
+        note = (
+            "batch", piece.chunk, batch.first, len(batch.effects), batch.times.tobytes(), self._decode_s,
+            checked - before, encoded - checked, encoded, done or stop is not None, stop,
+        )  # fmt: skip
+        self._decode_s = 0.0
+        self._send(note, frames)
+        if stop is not None and stop[0] == "tripped":
+            self._send(("spoiled",))
+        return stop
+
+    def _find_unsendable(self, batch: _Batch, error: Exception) -> tuple[str, int, str]:
+        """Cut the batch before the first iteration whose effects can't be encoded."""
+        place = 0
+        for place, effects in enumerate(batch.effects):
+            try:
+                self._mirror.encode_effects([effects])
+            except Exception as found:
+                error = found
+                break
+        del batch.effects[place:], batch.times[2 * place :]
+        return ("unsendable", batch.first + place, _text(error))
+
+    def _send(self, note: wire.Note, frames: Iterable[Frame] = ()) -> None:
+        try:
+            with self._sending:
+                wire.send(self._sock, note, tuple(frames))
+        except ConnectionError:
+            os._exit(0)  # the kernel is gone
+
+    def _break(self) -> NoReturn:
+        """Tell the kernel what is wrong with mpnb itself, and end."""
+        self._send(("broken", traceback.format_exc()))
+        os._exit(70)
+
+
+def _text(error: BaseException) -> str:
+    name = type(error).__qualname__
+    if isinstance(error, CodecError):
+        return str(error)
+    try:
+        text = str(error)
+    except Exception as unprintable:
+        text = f"(its text can't be had: {type(unprintable).__name__})"
+    return f"{name}: {text}" if text else name
+
+
+def watch_lifeline(fd: int, number: int = signal.SIGKILL) -> None:
+    """Have the system send this process signal `number` when the other end of the pipe `fd` is closed.
+
+    The kernel's process holds the other end, so this sees its death even where a task holds the GIL. Linux only;
+    elsewhere the reader thread sees it as soon as it can run.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    # Opened anew, because the process to be told belongs to the open file, which all workers would share.
+    own = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(own, _F_SETSIG, number)
+    fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)
+    os.close(fd)
+    try:
+        at_end = os.read(own, 1) == b""
+    except BlockingIOError:
+        at_end = False
+    if at_end:  # it was closed before anyone watched
+        os.kill(os.getpid(), number)
+
+
+def set_blas_threads(count: int) -> None:
+    """Give BLAS and OpenMP so many threads in this process, or fewer where the user's environment says so."""
+    for name in BLAS_VARIABLES:
+        # os.environ stays as it is: what is set here is for C libraries that are yet to be loaded.
+        os.putenv(name, str(_fewer(os.environ.get(name), count)))
+    if count > 1 and any(name in sys.modules for name in _BLAS_USERS):
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(min(count, *(_fewer(os.environ.get(name), count) for name in BLAS_VARIABLES)))
+
+
+def _fewer(wanted: str | None, count: int) -> int:
+    return min(int(wanted), count) if wanted and wanted.isdecimal() and int(wanted) else count
+
+
+def _reseed() -> None:
+    """Give this process random numbers of its own, where a library does not see the fork."""
+    random: Any = sys.modules.get("numpy.random")
+    if random is not None:
+        random.seed()
+
+
+def main(sock_fd: int, word_fd: int, lifeline_fd: int, threads: int) -> NoReturn:
+    """Be a worker on these descriptors until the process ends."""
+    global _inside
+    _inside = True
+    sock = socket.socket(fileno=sock_fd)
+    try:
+        watch_lifeline(lifeline_fd)
+        word = memoryview(mmap.mmap(word_fd, mmap.PAGESIZE)).cast("q")
+        os.close(word_fd)
+        set_blas_threads(threads)
+        _reseed()
+        gc.enable()
+        Worker(sock, word).run()
+    except BaseException:
+        wire.send(sock, ("broken", traceback.format_exc()))
+        os._exit(70)
