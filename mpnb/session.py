@@ -379,27 +379,31 @@ class SiteRun:
             function=make_task(self.loop, self.filename, namespace),
             site=self.plan.number,
             first=self.index,
+            expected_s=self.site.kernel_s / self.site.kernel_iterations if self.site.kernel_iterations else None,
+            total=None if (total := self.total()) is None else total - self.index,
             targets=tuple(
                 namespace[name] for name in self.loop.accumulators if not isinstance(namespace[name], _UNALIASED)
             ),
         )
 
     def _feed(self) -> Iterator[tuple[Any, bool]]:
-        """Pull the items, each with whether it is the last one; keep those whose effects have not taken place yet."""
-        end = object()
-        pulled: Any = self._pull(end)
-        while pulled is not end:
-            following = self._pull(end)
-            self.pulled.append(pulled)
-            yield pulled, following is end
-            pulled = following
+        """Pull the items, each with whether it is the last one; they are kept until their effects have taken place."""
+        more = self._pull()
+        while more:
+            item = self.pulled[-1]
+            more = self._pull()
+            yield item, not more
 
-    def _pull(self, end: object) -> Any:
+    def _pull(self) -> bool:
+        """Pull one item; False at the end, or where the iterable raised (raised again when the loop gets there)."""
         try:
-            return next(self.iterator, end)
-        except Exception as error:  # noqa: BLE001 -- raised again, when the loop gets there
+            self.pulled.append(next(self.iterator))
+        except StopIteration:
+            return False
+        except Exception as error:  # noqa: BLE001 -- the user's, whatever it is
             self.pull_error = error
-            return end
+            return False
+        return True
 
     def _keep(self, outcome: Outcome) -> None:
         """Keep what an iteration gave, for `finished`, should the run be cut short."""
