@@ -105,7 +105,7 @@ _filters_read: tuple[list[Any], list[Any]] = ([], [])  # the filters as last see
 
 def _read_warnings() -> list[Any]:
     global _filters_read
-    filters = list(warnings.filters)
+    filters: list[Any] = list(warnings.filters)
     if filters == _filters_read[0]:
         return _filters_read[1]
     plain = [
@@ -204,8 +204,7 @@ def _read_numpy() -> dict[str, Any]:
 
 
 def _write_numpy(state: dict[str, Any]) -> None:
-    import numpy
-
+    numpy = importlib.import_module("numpy")
     numpy.seterr(**state.get("errors", _NUMPY_ERRORS))
     known = numpy.get_printoptions()
     wanted = {key: value for key, value in _NUMPY_PRINT.items() if key in known} | state.get("print", {})
@@ -232,7 +231,7 @@ def _read_pandas() -> dict[str, Any]:
 
 
 def _write_pandas(state: dict[str, Any]) -> None:
-    import pandas
+    pandas = importlib.import_module("pandas")
 
     registered, _ = _pandas_options()
     now = _read_pandas()
@@ -262,25 +261,27 @@ _MISSING: Final = "…"
 
 
 def _write_matplotlib(state: dict[str, Any]) -> None:
-    import matplotlib
-
+    matplotlib = importlib.import_module("matplotlib")
+    params, default = matplotlib.rcParams, matplotlib.rcParamsDefault
     now = _read_matplotlib()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for key in now.keys() - state.keys():
-            dict.__setitem__(matplotlib.rcParams, key, dict.__getitem__(matplotlib.rcParamsDefault, key))
-        for key, value in state.items():
-            dict.__setitem__(matplotlib.rcParams, key, value)
+            params[key] = default[key]
+        params.update(state)
 
 
 def _read_sklearn() -> dict[str, Any]:
-    config: dict[str, Any] = dict(getattr(sys.modules["sklearn"], "get_config", dict)())
-    return config
+    config = sys.modules.get("sklearn._config")
+    if config is None:
+        return {}
+    default = config._global_config  # set_config changes a copy of it
+    return {key: value for key, value in config.get_config().items() if value != default[key]}
 
 
 def _write_sklearn(state: dict[str, Any]) -> None:
-    if state:
-        importlib.import_module("sklearn").set_config(**state)
+    sklearn = importlib.import_module("sklearn")
+    sklearn.set_config(**(sys.modules["sklearn._config"]._global_config | state))
 
 
 def _read_mpmath() -> dict[str, int]:
@@ -353,14 +354,18 @@ def _read_handler(handler: logging.Handler) -> tuple[Any, ...]:
     else:
         return ("other", handler.level)
     form: Any = handler.formatter
-    if name not in {"stdout", "stderr"} or handler.filters or (form is not None and type(form) is not logging.Formatter):
+    if (
+        name not in {"stdout", "stderr"}
+        or handler.filters
+        or (form is not None and type(form) is not logging.Formatter)
+    ):
         return ("other", handler.level)
     if form is None:
         return ("stream", handler.level, name, None)
-    return ("stream", handler.level, name, (form._fmt, form.datefmt, _STYLES.get(type(form._style), "%")))
+    return ("stream", handler.level, name, (form._fmt, form.datefmt, _STYLES[type(form._style)]))
 
 
-_STYLES: Final = {style[0]: key for key, style in logging._STYLES.items()}  # type: ignore[attr-defined]
+_STYLES: Final[dict[Any, str]] = {style[0]: key for key, style in logging._STYLES.items()}
 
 
 def _make_handler(kind: str, level: int, name: str = "", form: tuple[Any, Any, Any] | None = None) -> logging.Handler:
@@ -457,12 +462,12 @@ def apply(state: State, *, early: bool = False) -> None:
             continue
         if setting.library and setting.library not in sys.modules and not value:
             continue
-        if setting.library and setting.library not in sys.modules and key == "sklearn":
-            continue  # its defaults can't be told from a choice without importing it: heavy, and unused here
         try:
             setting.write(value)
         except Exception as error:
-            raise CodecError(setting.words, f"could not be set in the worker ({type(error).__name__}: {error})") from error
+            raise CodecError(
+                setting.words, f"could not be set in the worker ({type(error).__name__}: {error})"
+            ) from error
 
 
 def changed(before: State, after: State, *, imported: bool = False) -> str | None:
