@@ -195,6 +195,7 @@ class EncodeCache:
         self._signatures: dict[int, tuple[CodeType, bytes]] = {}
         self._blocks: dict[Hashable, tuple[Block, int]] = {}
         self._parts: dict[str, tuple[Any, Part]] = {}
+        self._members: dict[int, tuple[Any, list[int]]] = {}
         self._jobs = 0
 
     def begin(self) -> None:
@@ -229,6 +230,17 @@ class EncodeCache:
         self._blocks[key] = block, self._jobs
         return block
 
+    def is_unchanged(self, holder: Any) -> bool:
+        """Whether a module or class holds the very objects that it held when this was last asked."""
+        now = list(map(id, vars(holder).values()))
+        _, before = self._members.get(id(holder), (None, None))
+        self._members[id(holder)] = holder, now
+        return now == before
+
+    def forget(self, holder: Any) -> None:
+        """Take back what `is_unchanged` noted."""
+        self._members.pop(id(holder), None)
+
     def signature(self, code: CodeType) -> bytes:
         """What code does, in bytes that are the same in every process (those of marshal are not)."""
         found = self._signatures.get(id(code))
@@ -252,10 +264,16 @@ def address_of(buffer: Any) -> int:
     return int(numpy.frombuffer(buffer, "u1").__array_interface__["data"][0]) if buffer.nbytes else 0
 
 
-def _same_content(block: Block, pieces: Sequence[Any]) -> bool:
-    offset, start = 0, address_of(block.view())
+@functools.cache
+def _memcmp() -> Callable[[int, int, int], int]:
     compare = ctypes.CDLL(None).memcmp
     compare.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+    return compare
+
+
+def _same_content(block: Block, pieces: Sequence[Any]) -> bool:
+    offset, start = 0, address_of(block.view())
+    compare = _memcmp()
     for piece in pieces:
         if compare(start + offset, address_of(piece), piece.nbytes) != 0:
             return False
@@ -810,9 +828,9 @@ def _spanned(array: Any) -> tuple[Any, Any, int]:
 class _Memory:
     """Some bytes of an array's memory, by numpy's array interface; keeps the array alive."""
 
-    def __init__(self, array: Any, address: int, nbytes: int) -> None:
+    def __init__(self, array: Any, address: int, nbytes: int, *, read_only: bool = True) -> None:
         self.array = array
-        self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (nbytes,), "data": (address, True)}
+        self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (nbytes,), "data": (address, read_only)}
 
 
 # --- the unpickler ---------------------------------------------------------------------------------------------------
@@ -917,13 +935,11 @@ def _view(frozen: Container[int], of: Any, offset: int, dtype: Any, shape: Any, 
         buffer = of if of.dtype.kind not in "Mm" else of.view("i8")
         view = numpy.ndarray(shape, dtype, buffer, offset, strides)
     else:
-        memory = _Memory(of, of.__array_interface__["data"][0], 1)
         low, span = offset, dtype.itemsize
         for size, stride in zip(shape, strides, strict=True):
             reach = (size - 1) * stride
             low, span = low + min(reach, 0), span + abs(reach)
-        memory.__array_interface__["data"] = (memory.__array_interface__["data"][0] + low, not of.flags.writeable)
-        memory.__array_interface__["shape"] = (span,)
+        memory = _Memory(of, of.__array_interface__["data"][0] + low, span, read_only=not of.flags.writeable)
         view = numpy.ndarray(shape, dtype, numpy.asarray(memory), offset - low, strides)
     if not writeable or id(of) in frozen:
         view.flags.writeable = False
@@ -953,8 +969,7 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-# Objects of these classes may be doubled: nobody can tell, or they are found by `known`.
-_DOUBLED: Final = (str, bytes, type, FunctionType, ModuleType)
+_TEXT: Final = {str, bytes}  # nobody asks which of two equal strings it is
 
 
 class JobEncoder:
@@ -989,7 +1004,7 @@ class JobEncoder:
         self._objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
             self._objects[number] = thing
-        self._known = {id(thing): number for number, thing in memo.values() if not isinstance(thing, (str, bytes))}
+        self._known = {key: number for key, (number, thing) in memo.items() if type(thing) not in _TEXT}
         self._of_pandas = encoder.of_pandas
         self._hot: dict[int, None] = {}
         self._refuse_targets(memo.keys(), encoder.arrays)
@@ -1042,11 +1057,13 @@ class JobEncoder:
         """CodecError where the notebook put a function of its own into a library, which a worker has unchanged."""
         holders: list[Any] = [*encoder.modules.values(), *encoder.classes]
         for holder in holders:
+            if self._cache.is_unchanged(holder):
+                continue
             for name, value in list(vars(holder).items()):
                 if type(value) is FunctionType and value.__globals__ is self._main:
-                    raise CodecError(
-                        f"{holder.__name__}.{name}", "the notebook set it, and workers have the library's own"
-                    )
+                    self._cache.forget(holder)
+                    why = "the notebook set it, and workers have the library's own"
+                    raise CodecError(f"{holder.__name__}.{name}", why)
 
     def _plain_part(self, kind: str, value: Any) -> Part:
         try:

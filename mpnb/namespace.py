@@ -160,8 +160,10 @@ class _Snapshot(Encoder):
         return int, (), state
 
     def reduce_class(self, kind: type) -> Any:
-        if kind.__module__ != self.main.get("__name__") and find_importable(kind, self.main) is not None:
+        if find_importable(kind, self.main) is not None:
             return NotImplemented
+        if not kind.__flags__ & _HEAP_TYPE:
+            return int, (), id(kind)  # of C, and of no name: it can't change
         members = [(name, value) for name, value in vars(kind).items() if name not in _CLASS_OWN]
         return int, (), (id(kind), kind.__bases__, members)
 
@@ -179,6 +181,7 @@ class _Snapshot(Encoder):
 
 
 # What a class has of itself, and what only counts its instances or remembers answers.
+_HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _CLASS_OWN: Final = frozenset({"__dict__", "__weakref__", "_abc_impl", "__doc__", "__annotations__"})
 
 
@@ -276,7 +279,7 @@ class Mirror:
             ) from error
         self._main.update(self._names)
         self._bundle = decoder.objects()
-        self._known = {id(thing): n for n, thing in enumerate(self._bundle) if not isinstance(thing, (str, bytes))}
+        self._known = {id(thing): n for n, thing in enumerate(self._bundle) if type(thing) not in (str, bytes)}
 
     def decode_items(self, frame: Frame) -> list[object]:
         """Decode a chunk's items, and begin to watch for changes."""

@@ -8,6 +8,7 @@ then on whatever would be seen outside the process (a file written, a process st
 
 from __future__ import annotations
 
+import functools
 import importlib
 import locale
 import logging
@@ -67,8 +68,16 @@ class Setting:
 _OWN_VARIABLES: Final = re.compile(r"(\w+_NUM_THREADS|OMP_\w+|KMP_\w+|MPNB_\w+|VECLIB_MAXIMUM_THREADS)\Z")
 
 
+_environ_read: tuple[dict[Any, Any], dict[str, str]] = ({}, {})  # os.environ as last seen, and what was made of it
+
+
 def _read_environ() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if not _OWN_VARIABLES.match(key)}
+    global _environ_read
+    raw: dict[Any, Any] = os.environ._data  # type: ignore[attr-defined]  # decoding it costs 50 µs
+    if raw != _environ_read[0]:
+        plain = {key: value for key, value in os.environ.items() if not _OWN_VARIABLES.match(key)}
+        _environ_read = (dict(raw), plain)
+    return _environ_read[1]
 
 
 def _write_environ(state: dict[str, str]) -> None:
@@ -217,12 +226,17 @@ def _pandas_options() -> tuple[Any, Any]:
     return getattr(config, "_registered_options", {}), getattr(config, "_global_config", {})
 
 
+@functools.cache
+def _split(key: str) -> tuple[str, ...]:
+    return tuple(key.split("."))
+
+
 def _read_pandas() -> dict[str, Any]:
     registered, tree = _pandas_options()
     state = {}
     for key, option in registered.items():
         value: Any = tree
-        for part in key.split("."):
+        for part in _split(key):
             value = value[part]
         default = option.defval
         if value is not default and value != default:
@@ -249,15 +263,21 @@ _BACKEND_PARAMS: Final = {"backend", "backend_fallback", "interactive", "figure.
 
 
 def _read_matplotlib() -> dict[str, Any]:
+    global _matplotlib_read
     matplotlib: Any = sys.modules["matplotlib"]
     params, default = getattr(matplotlib, "rcParams", None), getattr(matplotlib, "rcParamsDefault", None)
     if params is None or default is None:  # half imported
         return {}
-    ours = dict.items(params)  # not rcParams.items(), which warns of deprecated entries
-    return {k: v for k, v in ours if k not in _BACKEND_PARAMS and dict.get(default, k, _MISSING) != v}
+    # Not rcParams.items(), which warns of deprecated entries. Lists are copied, for people insert into them.
+    now = {key: value[:] if type(value) is list else value for key, value in dict.items(params)}
+    if now != _matplotlib_read[0]:
+        default = dict(dict.items(default))
+        state = {k: v for k, v in now.items() if k not in _BACKEND_PARAMS and not (k in default and default[k] == v)}
+        _matplotlib_read = (now, state)
+    return _matplotlib_read[1]
 
 
-_MISSING: Final = "…"
+_matplotlib_read: tuple[dict[str, Any], dict[str, Any]] = ({}, {})  # rcParams as last seen, and what was made of them
 
 
 def _write_matplotlib(state: dict[str, Any]) -> None:
