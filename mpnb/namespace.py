@@ -1,0 +1,468 @@
+"""The names a task needs, and their mirror in a worker's `__main__`. Frames in, objects out, and back; runs no task.
+
+`needed_names` reads functions and says which names of the notebook they lead to. `Mirror` is the worker's side: it
+owns the dict of `__main__`, binds exactly a job's names in it, and sees whether a task changed what it was lent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import linecache
+import operator
+import pickle
+import sys
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+from mpnb import surroundings
+from mpnb.buffers import is_portable
+from mpnb.codec import (
+    Decoder,
+    EncodeCache,
+    Encoder,
+    Frame,
+    Part,
+    Unsendable,
+    collector_paused,
+    copies_on_write,
+    find_importable,
+    fingerprint,
+    global_names,
+    located,
+    make_view,
+    read_frame,
+    write_frame,
+)
+from mpnb.engine import Effects
+from mpnb.errors import CodecError
+
+_SNAPSHOT_LIMIT: Final = 4 * 1024 * 1024  # bytes of pickle up to which shipped data is compared
+_HOT: Final = 2000
+
+
+def needed_names(function: FunctionType, extra: Iterable[object] = ()) -> dict[str, object]:
+    """Find the notebook names that a function may look up, itself or through what it calls.
+
+    Parameters
+    ----------
+    function
+        Its `__globals__` are the notebook's names.
+    extra
+        More functions, classes or instances to start from (an item, say).
+
+    Returns
+    -------
+    dict
+        Name to object, of names that are bound; data is not looked into beyond the class of an instance.
+    """
+    main = function.__globals__
+    found: dict[str, object] = {}
+    seen: set[int] = set()
+    todo: list[object] = [function, *extra]
+    while todo:
+        thing = todo.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        todo.extend(_leads(thing, main))
+        if isinstance(thing, FunctionType) and thing.__globals__ is main:
+            for name in global_names(thing.__code__):
+                if name in main and name not in found:
+                    found[name] = main[name]
+                    todo.append(main[name])
+    return found
+
+
+def _leads(thing: Any, main: dict[str, Any]) -> Iterator[object]:
+    """What to look into next, from a function, class or instance."""
+    if isinstance(thing, ModuleType):
+        return
+    if isinstance(thing, FunctionType):
+        for cell in thing.__closure__ or ():
+            try:
+                yield cell.cell_contents
+            except ValueError:  # not bound yet
+                continue
+        yield from thing.__defaults__ or ()
+        yield from (thing.__kwdefaults__ or {}).values()
+        yield from vars(thing).values()
+    elif isinstance(thing, type):
+        if find_importable(thing, main) is None:
+            yield from thing.__mro__
+            yield from vars(thing).values()
+            yield type(thing)
+    elif isinstance(thing, (classmethod, staticmethod)):
+        yield thing.__func__
+    elif isinstance(thing, property):
+        yield from (thing.fget, thing.fset, thing.fdel)
+    else:
+        yield type(thing)
+        for name in ("__wrapped__", "__func__", "__self__", "func"):
+            inner = getattr(thing, name, None)
+            if inner is not None:
+                yield inner
+
+
+class _EffectEncoder(Encoder):
+    """The worker's pickler of effects: shipped arrays' views stay views, new arrays that share memory keep sharing."""
+
+    def __init__(self, mirror: Mirror, file: io.BytesIO, buffers: list[Any] | None, as_views: frozenset[int]) -> None:
+        super().__init__(file, mirror._cache, mirror._main, mirror._known, buffers)
+        self._mirror = mirror
+        self._as_views = as_views
+        self.roots: dict[int, set[int]] = {}
+
+    def reduce_array(self, array: Any) -> Any:
+        numpy = sys.modules["numpy"]
+        lent = self._mirror._lender(array)
+        if id(array) not in self.of_pandas or not copies_on_write():
+            if lent is not None:
+                if type(array) is not numpy.ndarray or array.dtype.hasobject:
+                    raise Unsendable("a view of a shared array, of a kind that can't be sent as a view")
+                # Every lent array is read-only here; in the kernel the view is as writeable as what it is a view of.
+                return make_view, (*self._as_view(array, lent)[:-1], array.nbytes <= _span(array))
+            root = array
+            while isinstance(root.base, numpy.ndarray):
+                root = root.base
+            self.roots.setdefault(id(root), set()).add(id(array))
+            if root is not array and id(root) in self._as_views:
+                if type(array) is not numpy.ndarray or type(root) is not numpy.ndarray or array.dtype.hasobject:
+                    raise Unsendable("arrays that share memory, of a kind that can't be sent so")
+                return make_view, self._as_view(array, root)
+        return super().reduce_array(array)
+
+    def _as_view(self, array: Any, of: Any) -> tuple[Any, ...]:
+        offset = array.__array_interface__["data"][0] - of.__array_interface__["data"][0]
+        return of, offset, array.dtype, array.shape, array.strides, array.flags.writeable
+
+    def reduce_odd_array(self, array: Any) -> Any:
+        return array.__reduce_ex__(5)
+
+
+class _Snapshot(Encoder):
+    """A pickler for comparing: code and protected memory are named by id, everything that can change is written out."""
+
+    def reduce_function(self, function: FunctionType) -> Any:
+        if function.__globals__ is not self.main and find_importable(function, self.main) is not None:
+            return NotImplemented
+        state = (
+            id(function.__code__),
+            function.__defaults__,
+            function.__kwdefaults__,
+            function.__dict__ or None,
+            function.__closure__,
+        )
+        return int, (), state
+
+    def reduce_class(self, kind: type) -> Any:
+        if find_importable(kind, self.main) is not None:
+            return NotImplemented
+        if not kind.__flags__ & _HEAP_TYPE:
+            return int, (), id(kind)  # of C, and of no name: it can't change
+        members = [(name, value) for name, value in vars(kind).items() if name not in _CLASS_OWN]
+        return int, (), (id(kind), kind.__bases__, members)
+
+    def reduce_array(self, array: Any) -> Any:
+        if array.flags.writeable or array.dtype.hasobject:
+            return super().reduce_array(array)
+        place = array.__array_interface__["data"][0]
+        return int, (), (place, array.shape, array.strides, array.dtype.str)
+
+    def reduce_module(self, module: ModuleType) -> Any:
+        try:
+            return super().reduce_module(module)
+        except Unsendable:
+            return int, (), id(module)
+
+
+# What a class has of itself, and what only counts its instances or remembers answers.
+_HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_CLASS_OWN: Final = frozenset({"__dict__", "__weakref__", "_abc_impl", "__doc__", "__annotations__"})
+
+
+class Mirror:
+    """The notebook's names in a worker; one per worker process.
+
+    Parameters
+    ----------
+    namespace
+        The dict to own; by default that of `__main__`. Everything in it but names with two underscores is unbound.
+
+    Attributes
+    ----------
+    function
+        The job's function, after `load`.
+    """
+
+    function: FunctionType
+
+    def __init__(self, namespace: dict[str, Any] | None = None) -> None:
+        self._main: dict[str, Any] = vars(sys.modules["__main__"]) if namespace is None else namespace
+        self._cache = EncodeCache()
+        self._bundle: list[Any] = []
+        self._known: dict[int, int] = {}
+        self._names: dict[str, Any] = {}
+        self._items: list[Any] = []
+        self._chunk: list[Any] = []
+        self._hot: dict[int, None] = {}
+        self._extra: list[str] = []
+        self._regions: tuple[list[int], list[tuple[int, Any]]] | None = None
+        self._before: _Before | None = None
+        surroundings.install()
+        sys.dont_write_bytecode = True
+
+    def load(self, parts: Sequence[Part]) -> None:
+        """Bind exactly the names of the job these parts are of; everything is decoded afresh from the kept bytes."""
+        self._forget()
+        state: surroundings.State = {}
+        for part in parts:
+            kind, details, body, buffers = read_frame(part.frame)
+            if kind == "surroundings":
+                state = pickle.load(body)
+                surroundings.apply(state, early=True)
+            elif kind == "modules":
+                self._load_modules(pickle.load(body))
+            elif kind == "lines":
+                for name, lines in pickle.load(body).items():
+                    linecache.cache[name] = (sum(map(len, lines)), None, lines, name)
+            else:
+                self._load_bundle(details, body, buffers)
+        surroundings.apply(state)
+        self._bundle_bytes = self._snapshot((self.function, self._names))
+
+    def _load_modules(self, prints: dict[str, bytes]) -> None:
+        """Import the user's own modules, anew if they differ from the notebook's."""
+        if self._stale_module(prints) is None:
+            return
+        for name in prints:
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        stale = self._stale_module(prints)
+        if stale is not None:
+            raise CodecError(stale, "the module in the notebook differs from its file: changed since it was imported")
+
+    def _stale_module(self, prints: dict[str, bytes]) -> str | None:
+        try:
+            modules = {name: importlib.import_module(name) for name in prints}
+        except Exception as error:
+            raise CodecError(
+                ", ".join(prints), f"not imported by the worker ({type(error).__name__}: {error})"
+            ) from error
+        return next((name for name, each in prints.items() if fingerprint(modules[name], self._cache) != each), None)
+
+    def _forget(self) -> None:
+        """Unbind everything."""
+        for name in [name for name in self._main if not _is_dunder(name) or name == "__file__"]:
+            del self._main[name]
+        self._names = {}
+        self._bundle, self._known, self._hot = [], {}, {}
+        self._items, self._chunk, self._extra = [], [], []
+        self._regions = None
+        self._before = None
+
+    def _load_bundle(self, names: list[str], body: io.BytesIO, buffers: list[memoryview]) -> None:
+        decoder = Decoder(body, buffers, self._main)
+        try:
+            with collector_paused():
+                self.function = decoder.load()
+                self._names = dict(_pairs(decoder))
+        except CodecError:
+            raise
+        except Exception as error:
+            raise CodecError(
+                ", ".join(names) or "the loop's body", f"not loaded by the worker ({type(error).__name__}: {error})"
+            ) from error
+        self._main.update(self._names)
+        self._bundle = decoder.objects()
+        self._known = {id(thing): n for n, thing in enumerate(self._bundle) if type(thing) not in (str, bytes)}
+
+    def decode_items(self, frame: Frame) -> list[object]:
+        """Decode a chunk's items, and begin to watch for changes."""
+        _, (primed, _), body, buffers = read_frame(frame)
+        for name in self._extra:
+            self._main.pop(name, None)
+        decoder = Decoder(body, buffers, self._main, [self._bundle[n] for n in primed], self._bundle)
+        try:
+            with collector_paused():
+                items: list[object] = decoder.load()
+                extra = dict(_pairs(decoder))
+        except Exception as error:
+            raise CodecError("item", f"not loaded by the worker ({type(error).__name__}: {error})") from error
+        self._main.update(extra)
+        self._extra = list(extra)
+        self._items = items
+        self._chunk = decoder.objects()
+        self._regions = None
+        surroundings.forget()
+        self._before = _Before(self)
+        return items
+
+    def encode_effects(self, batch: list[Effects]) -> Frame:
+        """Encode the effects of some iterations; what was lent goes home as a reference."""
+        hot = list(self._hot)
+        views: frozenset[int] = frozenset()
+        places: list[int] | None
+        with collector_paused():
+            while True:
+                buffers: list[Any] | None = None if is_portable() else []
+                file = io.BytesIO()
+                encoder = _EffectEncoder(self, file, buffers, views)
+                memo: dict[int, tuple[int, Any]] = {}
+                for number in hot:
+                    memo[id(self._bundle[number])] = (len(memo), self._bundle[number])
+                places = []
+                for number, thing in enumerate(self._chunk):
+                    if id(thing) not in memo:  # two numbers may be one object here: () or a dtype
+                        places.append(number)
+                        memo[id(thing)] = (len(memo), thing)
+                encoder.memo = memo
+                try:
+                    encoder.dump(batch)
+                except Exception as error:
+                    raise self._blamed(batch, error) from error
+                met = encoder.memo.copy()
+                missed = [
+                    self._known[key]
+                    for key in met.keys() & self._known.keys()
+                    if key not in memo and type(met[key][1]) in _CONTAINERS
+                ]
+                shared = frozenset(root for root, members in encoder.roots.items() if len(members) > 1)
+                if not missed and shared <= views:
+                    break
+                hot += missed
+                views |= shared
+        if len(hot) <= _HOT:
+            self._hot = dict.fromkeys(hot)
+        if len(places) == len(self._chunk):
+            places = None
+        return write_frame("effects", (hot, places), file.getvalue(), buffers or ())
+
+    def check(self) -> str | None:
+        """Say in a clause what tasks changed since `decode_items` that a worker must not change; or None."""
+        words = surroundings.tripped()
+        if words is not None:
+            return words
+        return None if self._before is None else self._before.compare(self)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Let the audit net watch while an iteration runs."""
+        surroundings.watch(True)
+        try:
+            yield
+        finally:
+            surroundings.watch(False)
+
+    def _lender(self, array: Any) -> Any:
+        """The shipped array in whose memory another array lies, if any."""
+        if array.flags.owndata or array.size == 0:
+            return None
+        if self._regions is None:
+            numpy = sys.modules["numpy"]
+            arrays = [a for a in (*self._bundle, *self._chunk) if isinstance(a, numpy.ndarray) and a.size]
+            bounds = sorted((_bounds(a) + (n,) for n, a in enumerate(arrays)))
+            self._regions = [low for low, _, _ in bounds], [(high, arrays[n]) for _, high, n in bounds]
+        starts, ends = self._regions
+        low, _ = _bounds(array)
+        place = bisect_right(starts, low) - 1
+        if place >= 0 and low < ends[place][0]:
+            return ends[place][1]
+        return None
+
+    def _snapshot(self, things: Any) -> bytes | None:
+        """What shipped things look like now, as bytes to compare; None where there is too much of it."""
+        file = io.BytesIO()
+        encoder = _Snapshot(file, self._cache, self._main, {}, None)
+        encoder.dump(things)
+        if file.tell() > _SNAPSHOT_LIMIT:
+            return None
+        return hashlib.blake2b(file.getbuffer()).digest() if file.tell() > 65536 else file.getvalue()
+
+    def _blamed(self, batch: list[Effects], error: Exception) -> CodecError:
+        return located("result", batch, error, self._probe)
+
+    def _probe(self, thing: Any) -> Exception | None:
+        try:
+            _EffectEncoder(self, io.BytesIO(), [], frozenset()).dump(thing)
+        except Exception as error:  # noqa: BLE001 - any reducer of the user's may raise anything
+            return error
+        return None
+
+
+_CONTAINERS: Final = (list, dict, set, frozenset, tuple, bytearray)
+
+
+class _Before:
+    """What may not change, as it was when a chunk's items were decoded."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self.items = mirror._snapshot(mirror._items)
+        self.names = {name: value for name, value in mirror._main.items() if not _is_dunder(name)}
+        self.random = _random_state()
+        self.modules = len(sys.modules)
+        self.state = surroundings.capture()
+
+    def compare(self, mirror: Mirror) -> str | None:
+        """Say what changed."""
+        names = {name: value for name, value in mirror._main.items() if not _is_dunder(name)}
+        if names.keys() != self.names.keys() or not all(map(operator.is_, names.values(), map(self.names.get, names))):
+            return f"it binds the name `{_first_other(self.names, names)}`"
+        if self.items is not None and mirror._snapshot(mirror._items) != self.items:
+            return "it changes an item"
+        if mirror._bundle_bytes is not None and (
+            mirror._snapshot((mirror.function, mirror._names)) != mirror._bundle_bytes
+        ):
+            return "it changes an object that it shares with other iterations"
+        for library, value in _random_state().items():
+            if library in self.random and value != self.random[library]:
+                return f"it draws from {library}"
+        words = surroundings.changed(self.state, surroundings.capture(), imported=len(sys.modules) != self.modules)
+        return None if words is None else f"it changes {words}"
+
+
+def _first_other(before: dict[str, Any], after: dict[str, Any]) -> str:
+    return next(
+        name for name in (before | after) if name not in before or name not in after or before[name] is not after[name]
+    )
+
+
+def _random_state() -> dict[str, Any]:
+    """States of the generators that everybody shares."""
+    found: dict[str, Any] = {}
+    random = sys.modules.get("random")
+    if random is not None and hasattr(random, "getstate"):
+        found["random"] = random.getstate()
+    numpy = sys.modules.get("numpy.random")
+    if numpy is not None and hasattr(numpy, "get_state"):
+        name, keys, *rest = numpy.get_state()
+        found["numpy.random"] = (name, keys.tobytes(), *rest)
+    return found
+
+
+def _bounds(array: Any) -> tuple[int, int]:
+    """Address of an array's first byte, and of the one after its last."""
+    low = high = array.__array_interface__["data"][0]
+    for size, stride in zip(array.shape, array.strides, strict=True):
+        reach = (size - 1) * stride
+        low, high = low + min(reach, 0), high + max(reach, 0)
+    return low, high + array.itemsize
+
+
+def _span(array: Any) -> int:
+    low, high = _bounds(array)
+    return high - low
+
+
+def _pairs(decoder: Decoder) -> Iterator[tuple[str, Any]]:
+    """Names and values, until the None that ends them."""
+    while (pair := decoder.load()) is not None:
+        yield pair
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
