@@ -31,6 +31,7 @@ import itertools
 import linecache
 import marshal
 import opcode
+import operator
 import os
 import pickle
 import struct
@@ -38,14 +39,14 @@ import sys
 import threading
 import types
 import weakref
-from collections import ChainMap, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
-import cloudpickle.cloudpickle as clouds
+import cloudpickle.cloudpickle as clouds  # type: ignore[import-untyped]
 
 from mpnb import surroundings
 from mpnb.buffers import Block, aligned, is_portable
@@ -55,6 +56,7 @@ from mpnb.errors import CodecError
 OUT_OF_BAND: Final = 64 * 1024  # buffers from this size on leave the pickle
 _OWN_BLOCK: Final = 1024 * 1024  # arrays of a bundle from this size on get a block of their own, so that it can be kept
 _MOST_OWN_BLOCKS: Final = 32  # a block costs a descriptor, of which a process often has 1,024
+_KEPT_FOR: Final = 4  # jobs for which an unused block is kept
 _HOT: Final = 2000  # at most so many bundle objects are named in advance in every chunk
 
 _PREFIX: Final = struct.Struct("<I")
@@ -95,7 +97,9 @@ class ItemsMemo:
 # --- frames ----------------------------------------------------------------------------------------------------------
 
 
-def write_frame(kind: str, details: Any, body: bytes, buffers: Sequence[Any], cache: EncodeCache | None = None) -> Frame:
+def write_frame(
+    kind: str, details: Any, body: bytes, buffers: Sequence[Any], cache: EncodeCache | None = None
+) -> Frame:
     """Put a pickle and its out-of-band buffers into a frame: the buffers into as few blocks as is sensible."""
     groups: list[list[int]] = []
     rest: list[int] = []
@@ -186,13 +190,18 @@ class EncodeCache:
     recognised by identity. Nothing in it can be stale, and it holds no object of the notebook but code.
     """
 
-    def __init__(self, most_bytes: int = 1 << 33, most_blocks: int = 64) -> None:
+    def __init__(self) -> None:
         self._scripts: dict[int, _Script] = {}
-        self._blocks: OrderedDict[tuple[tuple[int, int], ...], Block] = OrderedDict()
-        self._bodies: OrderedDict[bytes, Block] = OrderedDict()
+        self._signatures: dict[int, tuple[CodeType, bytes]] = {}
+        self._blocks: dict[Hashable, tuple[Block, int]] = {}
         self._parts: dict[str, tuple[Any, Part]] = {}
-        self._most_bytes = most_bytes
-        self._most_blocks = most_blocks
+        self._members: dict[int, tuple[Any, list[int]]] = {}
+        self._jobs = 0
+
+    def begin(self) -> None:
+        """Begin a job: blocks that the last few jobs did not use are let go."""
+        self._jobs += 1
+        self._blocks = {key: kept for key, kept in self._blocks.items() if self._jobs - kept[1] <= _KEPT_FOR}
 
     def script(self, code: CodeType) -> _Script:
         """Marshalled code and the names in it."""
@@ -206,24 +215,40 @@ class EncodeCache:
     def block(self, pieces: Sequence[Any]) -> Block:
         """A block with this content: the one there is, if it still holds."""
         key = tuple((address_of(piece), piece.nbytes) for piece in pieces)
-        block = self._blocks.pop(key, None)
+        block, _ = self._blocks.get(key, (None, 0))
         if block is None or not _same_content(block, pieces):
             block = Block.create([memoryview(piece) for piece in pieces])
-        self._blocks[key] = block
-        while len(self._blocks) > self._most_blocks or (
-            len(self._blocks) > 1 and sum(b.nbytes for b in self._blocks.values()) > self._most_bytes
-        ):
-            self._blocks.popitem(last=False)
+        self._blocks[key] = block, self._jobs
         return block
 
     def body(self, body: bytes) -> Block:
         """A block that holds a big pickle."""
-        digest = _digest(body)
-        block = self._bodies.pop(digest, None) or Block.create([body])
-        self._bodies[digest] = block
-        while len(self._bodies) > 2:
-            self._bodies.popitem(last=False)
+        key = _digest(body)
+        block, _ = self._blocks.get(key, (None, 0))
+        if block is None:
+            block = Block.create([body])
+        self._blocks[key] = block, self._jobs
         return block
+
+    def is_unchanged(self, holder: Any) -> bool:
+        """Whether a module or class holds the very objects that it held when this was last asked."""
+        now = list(map(id, vars(holder).values()))
+        _, before = self._members.get(id(holder), (None, None))
+        self._members[id(holder)] = holder, now
+        return now == before
+
+    def forget(self, holder: Any) -> None:
+        """Take back what `is_unchanged` noted."""
+        self._members.pop(id(holder), None)
+
+    def signature(self, code: CodeType) -> bytes:
+        """What code does, in bytes that are the same in every process (those of marshal are not)."""
+        found = self._signatures.get(id(code))
+        if found is None:
+            if len(self._signatures) > 65536:
+                self._signatures.clear()
+            found = self._signatures[id(code)] = code, _digest(repr(_code_text(code)).encode("utf-8", "surrogatepass"))
+        return found[1]
 
     def part(self, name: str, value: Any, make: Callable[[], Part]) -> Part:
         """The part made of `value`, made again only when the value is another."""
@@ -235,16 +260,20 @@ class EncodeCache:
 
 def address_of(buffer: Any) -> int:
     """Where in memory a contiguous buffer begins."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        import numpy  # only a library that knows numpy gives out-of-band buffers; loaded a moment later anyway
+    numpy = importlib.import_module("numpy")  # loaded already, unless some other library gave the buffer
     return int(numpy.frombuffer(buffer, "u1").__array_interface__["data"][0]) if buffer.nbytes else 0
+
+
+@functools.cache
+def _memcmp() -> Callable[[int, int, int], int]:
+    compare = ctypes.CDLL(None).memcmp
+    compare.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+    return compare
 
 
 def _same_content(block: Block, pieces: Sequence[Any]) -> bool:
     offset, start = 0, address_of(block.view())
-    compare = ctypes.CDLL(None).memcmp
-    compare.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+    compare = _memcmp()
     for piece in pieces:
         if compare(start + offset, address_of(piece), piece.nbytes) != 0:
             return False
@@ -257,6 +286,119 @@ def _digest(*pieces: bytes) -> bytes:
     for piece in pieces:
         found.update(piece)
     return found.digest()
+
+
+# --- modules of the user's own ----------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _library_folders() -> tuple[str, ...]:
+    import site
+    import sysconfig
+
+    folders = {sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders.update(site.getsitepackages(), [site.getusersitepackages()])
+    return tuple(sorted(os.path.realpath(folder) + os.sep for folder in folders))
+
+
+def is_local(module: ModuleType) -> bool:
+    """Whether a module lies outside the standard library and site-packages, where a user may edit and reload it."""
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or module.__name__.partition(".")[0] == "mpnb" or module.__name__ == "__main__":
+        return False
+    return not file.startswith(_library_folders()) and not os.path.realpath(file).startswith(_library_folders())
+
+
+def local_modules(start: Iterable[ModuleType]) -> dict[str, ModuleType]:
+    """The local modules among these, and those that they use in turn."""
+    found: dict[str, ModuleType] = {}
+    todo = list(start)
+    while todo:
+        module = todo.pop()
+        if module.__name__ in found or not is_local(module):
+            continue
+        found[module.__name__] = module
+        for value in list(vars(module).values()):
+            if isinstance(value, ModuleType):
+                todo.append(value)
+            elif isinstance(value, (FunctionType, type)):
+                owner = sys.modules.get(value.__module__ or "")
+                if owner is not None:
+                    todo.append(owner)
+    return dict(sorted(found.items()))
+
+
+def fingerprint(module: ModuleType, cache: EncodeCache) -> bytes:
+    """Digest of a module's code and plain data, the same in every process that has the same module."""
+    lines = [
+        f"{name}={_text(value, module.__name__, cache)}"
+        for name, value in sorted(vars(module).items())
+        if not (name.startswith("__") and name.endswith("__"))
+    ]
+    return _digest("\n".join(lines).encode("utf-8", "surrogatepass"))
+
+
+def _text(value: Any, owner: str, cache: EncodeCache, depth: int = 0) -> str:
+    """What a value is, without anything that differs from process to process."""
+    kind = type(value)
+    if kind in _ATOMS:
+        return repr(value)
+    if depth < 8:
+        if kind in (list, tuple):
+            return f"{kind.__name__}({','.join(_text(each, owner, cache, depth + 1) for each in value)})"
+        if kind in (set, frozenset):
+            return f"{kind.__name__}({','.join(sorted(_text(each, owner, cache, depth + 1) for each in value))})"
+        if kind is dict:
+            each = (
+                f"{_text(k, owner, cache, depth + 1)}:{_text(v, owner, cache, depth + 1)}" for k, v in value.items()
+            )
+            return f"dict({','.join(each)})"
+        if kind in (classmethod, staticmethod):
+            return f"{kind.__name__}({_text(value.__func__, owner, cache, depth + 1)})"
+        if kind is property:
+            return f"property({_text((value.fget, value.fset, value.fdel), owner, cache, depth + 1)})"
+    if kind is FunctionType:
+        code = cache.signature(value.__code__).hex()
+        return f"function({code},{_text((value.__defaults__, value.__kwdefaults__), owner, cache, depth + 1)})"
+    if isinstance(value, type):
+        if value.__module__ != owner or depth >= 8:
+            return f"class {value.__module__}.{value.__qualname__}"
+        members = sorted(((k, v) for k, v in vars(value).items() if k not in _CLASS_OWN), key=operator.itemgetter(0))
+        return f"class({','.join(f'{k}={_text(v, owner, cache, depth + 1)}' for k, v in members)})"
+    if isinstance(value, ModuleType):
+        return f"module {value.__name__}"
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and kind is getattr(numpy, "ndarray", None) and not value.dtype.hasobject:
+        return f"array({value.dtype.str},{value.shape},{_digest(value.tobytes()).hex()})"
+    return f"a {kind.__module__}.{kind.__qualname__}"
+
+
+_ATOMS: Final = {int, float, complex, str, bytes, bool, type(None), type(...), range}
+_CLASS_OWN: Final = {"__dict__", "__weakref__", "__doc__", "_abc_impl", "__firstlineno__", "__static_attributes__"}
+
+
+def _code_text(code: CodeType) -> tuple[Any, ...]:
+    constants: list[Any] = []
+    for value in code.co_consts:
+        if isinstance(value, CodeType):
+            constants.append(_code_text(value))
+        elif isinstance(value, frozenset):
+            constants.append(sorted(map(repr, value)))  # in an order that does not hang on the hash seed
+        else:
+            constants.append(repr(value))
+    return (
+        code.co_code,
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        code.co_cellvars,
+        code.co_flags,
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_exceptiontable,
+        constants,
+    )
 
 
 # --- what a pickle calls when it is read -----------------------------------------------------------------------------
@@ -273,12 +415,12 @@ def make_function(code: bytes, where: Any, name: str, cells: tuple[CellType, ...
     raise NotImplementedError(name)
 
 
-def make_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:  # noqa: FBT001
+def make_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
     """Make an array over a buffer."""
     raise NotImplementedError(dtype)
 
 
-def make_view(of: Any, offset: int, dtype: Any, shape: Any, strides: Any, writeable: bool) -> Any:  # noqa: FBT001
+def make_view(of: Any, offset: int, dtype: Any, shape: Any, strides: Any, writeable: bool) -> Any:
     """Make a view of an array, `offset` bytes from where that begins."""
     raise NotImplementedError(dtype)
 
@@ -292,7 +434,7 @@ def fill_function(function: FunctionType, state: tuple[Any, ...]) -> None:
     if annotations:
         function.__annotations__ = annotations
     if parameters:
-        function.__type_params__ = parameters  # type: ignore[attr-defined]
+        function.__type_params__ = parameters  # type: ignore[attr-defined]  # from Python 3.12 on
     if contents:
         for cell, content in contents:
             cell.cell_contents = content
@@ -315,7 +457,7 @@ def fill_module(module: ModuleType, state: dict[str, Any]) -> None:
     module.__dict__.update(state)
 
 
-def make_lru_cache(function: Any, maxsize: int | None, typed: bool) -> Any:  # noqa: FBT001
+def make_lru_cache(function: Any, maxsize: int | None, typed: bool) -> Any:
     """Make an empty `functools.lru_cache` around a function."""
     return functools.lru_cache(maxsize, typed)(function)
 
@@ -387,7 +529,7 @@ def _reduce_cached_property(thing: Any) -> Any:
     return functools.cached_property, (thing.func,), state, None, None, fill_attributes
 
 
-_TABLE: Final[Mapping[Any, Callable[[Any], Any]]] = ChainMap(
+_TABLE: Final[ChainMap[Any, Callable[[Any], Any]]] = ChainMap(
     {
         type(threading.Lock()): _reduce_lock,
         type(threading.RLock()): _reduce_rlock,
@@ -406,13 +548,15 @@ _TABLE: Final[Mapping[Any, Callable[[Any], Any]]] = ChainMap(
     clouds.Pickler._dispatch_table,
 )
 # copyreg's table stays live: libraries register into it when they are loaded.
-_DISPATCH: Final = ChainMap(*_TABLE.maps, *clouds.Pickler.dispatch_table.maps[1:])  # type: ignore[attr-defined]
+_DISPATCH: Final = ChainMap(*_TABLE.maps, *clouds.Pickler.dispatch_table.maps[1:])
 
 
 def kind_name(thing: Any) -> str:
     """A class as a user knows it: `sqlite3.Connection`."""
     kind = type(thing)
-    return kind.__qualname__ if kind.__module__ in {"builtins", "__main__"} else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__ if kind.__module__ in {"builtins", "__main__"} else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def find_importable(thing: Any, main: Mapping[str, Any]) -> ModuleType | None:
@@ -466,6 +610,8 @@ class Encoder(pickle.Pickler):
         self.modules: dict[str, ModuleType] = {}  # modules met so far, directly or by something in them
         self.arrays: list[Any] = []
         self.of_pandas: dict[int, Any] = {}  # arrays inside pandas objects, by id
+        self._cells: set[int] = set()
+        self.classes: list[type] = []  # importable ones
         self._private: dict[int, tuple[Any, dict[str, Any]]] = {}
         mine = type(self)
         self._handlers: dict[type, Callable[[Any, Any], Any] | None] = {
@@ -500,7 +646,13 @@ class Encoder(pickle.Pickler):
             internals, pandas = sys.modules.get("pandas._libs.internals"), sys.modules["pandas"]
             if issubclass(kind, (getattr(internals, "Block", ()), getattr(pandas, "Index", ()))):
                 return mine.note_pandas
-        if kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__ and kind not in _DISPATCH:
+        if kind.__module__ == "itertools":
+            raise Unsendable("an iterator, which only this process can run on")  # pickling is deprecated from 3.12 on
+        if (
+            kind.__reduce_ex__ is object.__reduce_ex__
+            and kind.__reduce__ is object.__reduce__
+            and kind not in _DISPATCH
+        ):
             for base in (threading.local, *_REFUSED):
                 if issubclass(kind, base):
                     raise Unsendable(f"{kind.__qualname__} belongs to this process")
@@ -533,6 +685,7 @@ class Encoder(pickle.Pickler):
         closure = function.__closure__
         contents: list[Any] = []
         for cell in closure or ():
+            self._cells.add(id(cell))
             try:
                 contents.append((cell, cell.cell_contents))
             except ValueError:  # not bound yet
@@ -551,6 +704,16 @@ class Encoder(pickle.Pickler):
         )
         return make_function, (script.data, where, function.__name__, closure), state, None, None, fill_function
 
+    def reduce_cell(self, cell: CellType) -> Any:
+        """Empty where a function's state fills it, for it may refer to that function; else with its content."""
+        if id(cell) in self._cells:
+            return CellType, ()
+        try:
+            state = (cell.cell_contents,)
+        except ValueError:  # not bound yet
+            return CellType, ()
+        return CellType, (), state, None, None, fill_cell
+
     def reduce_class(self, kind: type) -> Any:
         """By name where it can be imported; else by value, as cloudpickle does it."""
         if kind in _BUILTIN_TYPES:
@@ -560,6 +723,7 @@ class Encoder(pickle.Pickler):
         module = find_importable(kind, self.main)
         if module is not None:
             self.modules[module.__name__] = module
+            self.classes.append(kind)
             return NotImplemented
         make, arguments, state, _, _, fill = clouds._dynamic_class_reduce(kind)
         # The last but one argument would make one class of two that were the same at some time.
@@ -573,7 +737,9 @@ class Encoder(pickle.Pickler):
         if sys.modules.get(name) is module and getattr(module, "__spec__", None) is not None:
             self.modules[name] = module
             return importlib.import_module, (name,)
-        if any(isinstance(value, FunctionType) and value.__globals__ is module.__dict__ for value in vars(module).values()):
+        if any(
+            isinstance(value, FunctionType) and value.__globals__ is module.__dict__ for value in vars(module).values()
+        ):
             raise Unsendable("a module made in this process, with functions of its own")
         state = {key: value for key, value in vars(module).items() if key not in _MODULE_OWN}
         return make_module, (name, module.__doc__), state, None, None, fill_module
@@ -599,7 +765,9 @@ class Encoder(pickle.Pickler):
 
     def note_pandas(self, thing: Any) -> Any:
         """Remember the arrays inside a pandas object, which pandas shares between objects in its own way."""
-        for holder in (getattr(thing, "values", None) if hasattr(thing, "mgr_locs") else getattr(thing, "_data", None),):
+        for holder in (
+            getattr(thing, "values", None) if hasattr(thing, "mgr_locs") else getattr(thing, "_data", None),
+        ):
             for array in (holder, *(getattr(holder, name, None) for name in ("_ndarray", "_data", "_mask"))):
                 if array is not None:
                     self.of_pandas[id(array)] = array
@@ -610,7 +778,7 @@ _HANDLERS: Final[Mapping[type, Callable[[Any, Any], Any]]] = {
     functools._lru_cache_wrapper: lambda encoder, cached: (
         NotImplemented if find_importable(cached, encoder.main) is not None else _reduce_lru_cache(cached)
     ),
-    CellType: lambda encoder, cell: (CellType, ()),
+    CellType: lambda encoder, cell: encoder.reduce_cell(cell),
 }
 _BUILTIN_TYPES: Final[Mapping[Any, str]] = clouds._BUILTIN_TYPE_NAMES
 _PLAIN_TYPES: Final = {type(None), type(NotImplemented), type(...)}
@@ -660,9 +828,9 @@ def _spanned(array: Any) -> tuple[Any, Any, int]:
 class _Memory:
     """Some bytes of an array's memory, by numpy's array interface; keeps the array alive."""
 
-    def __init__(self, array: Any, address: int, nbytes: int) -> None:
+    def __init__(self, array: Any, address: int, nbytes: int, *, read_only: bool = True) -> None:
         self.array = array
-        self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (nbytes,), "data": (address, True)}
+        self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (nbytes,), "data": (address, read_only)}
 
 
 # --- the unpickler ---------------------------------------------------------------------------------------------------
@@ -683,6 +851,8 @@ class Decoder(pickle.Unpickler):
         The bundle's objects by number.
     own
         Arrays get memory of their own, writeable as they were; otherwise they lie over the buffer, read-only.
+    frozen
+        Ids of arrays of which views are read-only, as pandas makes them under copy-on-write.
     """
 
     def __init__(
@@ -694,6 +864,7 @@ class Decoder(pickle.Unpickler):
         bundle: Sequence[Any] = (),
         *,
         own: bool = False,
+        frozen: Container[int] = (),
     ) -> None:
         # `Unpickler.memo = …` loses what it is given (CPython up to 3.13), so the pickle itself does it.
         prelude = b"\x80\x05" + _PRIME * len(primed) + b"N."
@@ -702,6 +873,7 @@ class Decoder(pickle.Unpickler):
         self._main = main
         self._bundle = bundle
         self._own = own
+        self._frozen = frozen
         if primed:
             self.load()
 
@@ -711,37 +883,38 @@ class Decoder(pickle.Unpickler):
             if name == "shared":
                 return self._bundle.__getitem__
             if name == "make_function":
-                return self._make_function
+                return functools.partial(_function_in, self._main)
             if name == "make_array":
                 return _own_array if self._own else _mapped_array
             if name == "make_view":
-                return _view
+                return functools.partial(_view, self._frozen)
             if name == "fill_read_only" and self._own:
                 return _fill_array
         return super().find_class(module, name)
 
-    def _make_function(self, code: bytes, where: Any, name: str, cells: Any) -> FunctionType:
-        space = self._main if where is None else where.__dict__ if isinstance(where, ModuleType) else where
-        return FunctionType(_code(code), space, name, None, cells)
-
     def objects(self) -> list[Any]:
         """Everything read so far that has a number, by number."""
-        memo = self.memo.copy()  # type: ignore[attr-defined]
+        memo = self.memo.copy()
         return [memo[number] for number in range(len(memo))]
+
+
+def _function_in(main: dict[str, Any], code: bytes, where: Any, name: str, cells: Any) -> FunctionType:
+    space = main if where is None else where.__dict__ if isinstance(where, ModuleType) else where
+    return FunctionType(_code(code), space, name, None, cells)
 
 
 def _fill_array(array: Any, state: Any) -> None:
     array.__setstate__(state)
 
 
-def _mapped_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:  # noqa: FBT001, ARG001
+def _mapped_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
     numpy = sys.modules["numpy"]
     array = numpy.ndarray(shape, dtype, buffer, offset, strides)
     array.flags.writeable = False
     return array
 
 
-def _own_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:  # noqa: FBT001
+def _own_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
     numpy = sys.modules["numpy"]
     source = numpy.frombuffer(buffer, "u1") if len(buffer) else numpy.empty(0, "u1")
     if strides is None:
@@ -756,23 +929,29 @@ def _own_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, w
     return array
 
 
-def _view(of: Any, offset: int, dtype: Any, shape: Any, strides: Any, writeable: bool) -> Any:  # noqa: FBT001
+def _view(frozen: Container[int], of: Any, offset: int, dtype: Any, shape: Any, strides: Any, writeable: bool) -> Any:
     numpy = sys.modules["numpy"]
     if of.flags.c_contiguous:
         buffer = of if of.dtype.kind not in "Mm" else of.view("i8")
         view = numpy.ndarray(shape, dtype, buffer, offset, strides)
     else:
-        memory = _Memory(of, of.__array_interface__["data"][0], 1)
         low, span = offset, dtype.itemsize
         for size, stride in zip(shape, strides, strict=True):
             reach = (size - 1) * stride
             low, span = low + min(reach, 0), span + abs(reach)
-        memory.__array_interface__["data"] = (memory.__array_interface__["data"][0] + low, not of.flags.writeable)
-        memory.__array_interface__["shape"] = (span,)
+        memory = _Memory(of, of.__array_interface__["data"][0] + low, span, read_only=not of.flags.writeable)
         view = numpy.ndarray(shape, dtype, numpy.asarray(memory), offset - low, strides)
-    if not writeable:
+    if not writeable or id(of) in frozen:
         view.flags.writeable = False
     return view
+
+
+def copies_on_write() -> bool:
+    """Whether pandas shares memory between objects only as long as nobody writes."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None:
+        return False
+    return int(pandas.__version__.split(".")[0]) >= 3 or bool(pandas.options.mode.copy_on_write)
 
 
 # --- the kernel's side -----------------------------------------------------------------------------------------------
@@ -790,8 +969,7 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-# Objects of these classes may be doubled: nobody can tell, or they are found by `known`.
-_DOUBLED: Final = (str, bytes, type, FunctionType, ModuleType)
+_TEXT: Final = {str, bytes}  # nobody asks which of two equal strings it is
 
 
 class JobEncoder:
@@ -814,6 +992,7 @@ class JobEncoder:
         self._job = job
         self._cache = cache
         self._main: dict[str, Any] = job.function.__globals__
+        cache.begin()
         self._targets = {id(target): target for target in job.targets}
         buffers: list[Any] | None = None if is_portable() else []
         file = io.BytesIO()
@@ -821,11 +1000,11 @@ class JobEncoder:
         with collector_paused():
             self._dump(encoder, "the loop's body", job.function)
             self._bound = self._dump_names(encoder, {})
-            memo: Memo = encoder.memo.copy()  # type: ignore[attr-defined]
+            memo: Memo = encoder.memo.copy()
         self._objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
             self._objects[number] = thing
-        self._known = {id(thing): number for number, thing in memo.values() if not isinstance(thing, (str, bytes))}
+        self._known = {key: number for key, (number, thing) in memo.items() if type(thing) not in _TEXT}
         self._of_pandas = encoder.of_pandas
         self._hot: dict[int, None] = {}
         self._refuse_targets(memo.keys(), encoder.arrays)
@@ -859,15 +1038,32 @@ class JobEncoder:
         return done
 
     def _side_parts(self, encoder: Encoder) -> Iterator[Part]:
-        """The process state and the source lines, which are apart because they seldom change."""
+        """The process state, local modules and source lines, which are apart because they seldom change."""
+        self._refuse_patched(encoder)
         state = surroundings.capture()
         yield self._cache.part("surroundings", state, lambda: self._plain_part("surroundings", state))
+        modules = local_modules(encoder.modules.values())
+        if modules:
+            prints = {name: fingerprint(module, self._cache) for name, module in modules.items()}
+            yield self._cache.part("modules", prints, lambda: self._plain_part("modules", prints))
         lines: dict[str, list[str]] = {}
         for script in encoder.scripts.values():
             entry = linecache.cache.get(script.code.co_filename)
             if entry is not None and len(entry) == 4 and entry[1] is None:
                 lines[script.code.co_filename] = entry[2]
         yield self._cache.part("lines", lines, lambda: self._plain_part("lines", lines))
+
+    def _refuse_patched(self, encoder: Encoder) -> None:
+        """CodecError where the notebook put a function of its own into a library, which a worker has unchanged."""
+        holders: list[Any] = [*encoder.modules.values(), *encoder.classes]
+        for holder in holders:
+            if self._cache.is_unchanged(holder):
+                continue
+            for name, value in list(vars(holder).items()):
+                if type(value) is FunctionType and value.__globals__ is self._main:
+                    self._cache.forget(holder)
+                    why = "the notebook set it, and workers have the library's own"
+                    raise CodecError(f"{holder.__name__}.{name}", why)
 
     def _plain_part(self, kind: str, value: Any) -> Part:
         try:
@@ -885,17 +1081,13 @@ class JobEncoder:
                 buffers: list[Any] | None = None if is_portable() else []
                 file = io.BytesIO()
                 encoder = Encoder(file, self._cache, self._main, self._known, buffers)
-                encoder.memo = {  # type: ignore[attr-defined]
-                    id(self._objects[n]): (place, self._objects[n]) for place, n in enumerate(primed)
-                }
+                encoder.memo = {id(self._objects[n]): (place, self._objects[n]) for place, n in enumerate(primed)}
                 self._dump(encoder, "item", list(items))
                 names = self._dump_names(encoder, self._bound)
-                memo: Memo = encoder.memo.copy()  # type: ignore[attr-defined]
+                memo: Memo = encoder.memo.copy()
                 # Lists, dicts, sets and tuples of the bundle pass the reducers by: found now, named in a second try.
                 met = {self._known[key] for key in memo.keys() & self._known.keys()}
-                missed = [
-                    n for n in met.difference(primed) if type(self._objects[n]) in _CONTAINERS
-                ]
+                missed = [n for n in met.difference(primed) if type(self._objects[n]) in _CONTAINERS]
                 if not missed:
                     break
                 primed += missed
@@ -915,9 +1107,12 @@ class JobEncoder:
         assert kind == "effects"
         primed = [self._objects[n] for n in numbers]
         primed += memo.objects if places is None else [memo.objects[n] for n in places]
-        decoder = Decoder(body, buffers, self._main, primed, self._objects, own=True)
+        decoder = Decoder(body, buffers, self._main, primed, self._objects, own=True, frozen=self._frozen())
         decoded: list[Effects] = decoder.load()
         return decoded
+
+    def _frozen(self) -> Container[int]:
+        return self._of_pandas if self._of_pandas and copies_on_write() else ()
 
     def _refuse_targets(self, met: Iterable[int], arrays: Sequence[Any]) -> None:
         """CodecError where something shipped is, or shares memory with, something that replay will change."""
@@ -950,7 +1145,7 @@ class JobEncoder:
     def _located(self, path: str, thing: Any, error: Exception) -> CodecError:
         if path == "item":
             return located("items", thing, error, self._probe)
-        if isinstance(thing, tuple):  # (name, value)
+        if isinstance(thing, tuple):  # a name and its value
             return located(path, thing[1], error, self._probe)
         return located(path, thing, error, self._probe)
 

@@ -41,6 +41,9 @@ class Job:
         Seconds per iteration, where some have been measured.
     total
         How many items there are, where it is known.
+    nets
+        Whether the worker watches that an iteration changes nothing that it must not change, and does nothing that is
+        seen outside its process. Without nets a task may do as it likes, as with `multiprocessing.Pool`.
     """
 
     function: FunctionType
@@ -49,6 +52,7 @@ class Job:
     targets: tuple[object, ...] = ()
     expected_s: float | None = None
     total: int | None = None
+    nets: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
@@ -41,6 +42,7 @@ GRACE_S: Final = 0.1  # an interrupted task that has not ended by then is killed
 TICK_S: Final = 0.05
 OBITUARY_S: Final = 0.2  # how long the template may take to say how a worker ended
 END_S: Final = 1.0
+KEPT_PARTS: Final = 8  # a worker keeps the parts of its last two or three jobs: a cell that runs again finds them there
 
 Mail = SimpleQueue[tuple[Any, ...]]
 """What a job hears: ("event", Event), ("batch", BatchFinished, Frame | None, stop), ("want", count),
@@ -53,6 +55,7 @@ class OpenJob:
 
     number: int
     parts: tuple[Part, ...]
+    nets: bool
     mail: Mail
     chunks: dict[int, tuple[int, Frame]] = field(default_factory=dict)  # number -> first iteration, items
 
@@ -72,7 +75,7 @@ class _Process:
     outgoing: deque[wire.Outgoing] = field(default_factory=deque)
     history: list[events.Event] = field(default_factory=list)
     jobs: set[int] = field(default_factory=set)
-    digests: set[bytes] = field(default_factory=set)
+    digests: dict[bytes, None] = field(default_factory=dict)  # parts that it has, the latest used last
     ready: bool = False
     asked: bool = False  # its end was ordered
     killed: bool = False  # nothing it says counts any more
@@ -223,7 +226,7 @@ class Hands:
                 case (scheduler.JobClosed() as event,):
                     self._handle(event)
                     if event.job in self._jobs:
-                        self._later(GRACE_S, lambda job=event.job: self._grace_passed(job))
+                        self._later(GRACE_S, partial(self._grace_passed, event.job))
                 case ("resize", int(workers)):
                     self.workers = workers
                     self._handle(scheduler.PoolResized(at=time.perf_counter(), workers=workers))
@@ -268,8 +271,8 @@ class Hands:
                 self._kill(self._processes[number])
             case scheduler.InterruptWorker(number, job_number):
                 self._send(self._processes[number], ("cancel", job_number))
-            case scheduler.TakeBack(number, chunk):
-                self._send(self._processes[number], ("back", chunk))
+            case scheduler.TakeBack(number, piece):
+                self._send(self._processes[number], ("back", piece))
             case scheduler.FailIteration(job_number, iteration, _, known):
                 assert isinstance(cause, events.WorkerDied)
                 error = self._death(cause, iteration, known=known)
@@ -293,12 +296,16 @@ class Hands:
         process, job = self._processes[command.worker], self._jobs[command.job]
         if job.number not in process.jobs:
             new = [part for part in job.parts if part.digest not in process.digests]
-            note = ("job", job.number, tuple(part.digest for part in job.parts), tuple(part.digest for part in new))
+            digests = tuple(part.digest for part in job.parts)
+            note = ("job", job.number, job.nets, digests, tuple(part.digest for part in new))
             self._send(process, note, tuple(part.frame for part in new))
             process.jobs.add(job.number)
-            process.digests.update(part.digest for part in new)
+            for digest in digests:
+                process.digests.pop(digest, None)
+                process.digests[digest] = None
         first, frame = job.chunks[command.chunk]
-        self._send(process, ("chunk", job.number, command.chunk, first, command.first, command.stop), (frame,))
+        chunk = ("chunk", command.piece, job.number, command.chunk, first, command.first, command.stop)
+        self._send(process, chunk, (frame,))
         job.mail.put(("event", events.ChunkSent(
             at=time.perf_counter(), worker=command.worker, chunk=command.chunk, first=command.first,
             count=command.stop - command.first,
@@ -306,11 +313,14 @@ class Hands:
 
     def _release(self, job_number: int) -> None:
         job = self._jobs.pop(job_number)
+        used = {part.digest for other in self._jobs.values() for part in other.parts}
         for process in self._processes.values():
             if job_number in process.jobs:
                 process.jobs.discard(job_number)
-                # Parts that another job still uses, or that are small, are worth keeping for the next run.
-                self._send(process, ("forget", job_number, ()))
+                old = tuple(digest for digest in list(process.digests)[:-KEPT_PARTS] if digest not in used)
+                for digest in old:
+                    del process.digests[digest]
+                self._send(process, ("forget", job_number, old))
         job.mail.put(("released",))
 
     def _fail_jobs(self, error: Exception) -> None:
@@ -387,8 +397,8 @@ class Hands:
                 process.history.append(ready)
                 self._handle(ready)
                 self._tell_jobs(ready)
-            case ("returned", chunk, first, stop):
-                self._handle(scheduler.ChunkReturned(at=now, worker=process.number, chunk=chunk, first=first, stop=stop))
+            case ("returned", piece, first, stop):
+                self._handle(scheduler.ChunkReturned(at=now, worker=process.number, piece=piece, first=first, stop=stop))
             case ("cancelled", job_number):
                 self._handle(scheduler.CancelDone(at=now, worker=process.number, job=job_number))
             case ("spoiled",):

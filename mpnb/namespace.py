@@ -7,6 +7,7 @@ owns the dict of `__main__`, binds exactly a job's names in it, and sees whether
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import linecache
 import operator
@@ -19,6 +20,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from mpnb import surroundings
+from mpnb.buffers import is_portable
 from mpnb.codec import (
     Decoder,
     EncodeCache,
@@ -27,15 +29,15 @@ from mpnb.codec import (
     Part,
     Unsendable,
     collector_paused,
+    copies_on_write,
     find_importable,
+    fingerprint,
     global_names,
     located,
     make_view,
     read_frame,
     write_frame,
-    memory_of,
 )
-from mpnb.buffers import is_portable
 from mpnb.engine import Effects
 from mpnb.errors import CodecError
 
@@ -118,11 +120,12 @@ class _EffectEncoder(Encoder):
     def reduce_array(self, array: Any) -> Any:
         numpy = sys.modules["numpy"]
         lent = self._mirror._lender(array)
-        if id(array) not in self.of_pandas or not _copies_on_write():
+        if id(array) not in self.of_pandas or not copies_on_write():
             if lent is not None:
                 if type(array) is not numpy.ndarray or array.dtype.hasobject:
                     raise Unsendable("a view of a shared array, of a kind that can't be sent as a view")
-                return make_view, self._as_view(array, lent)
+                # Every lent array is read-only here; in the kernel the view is as writeable as what it is a view of.
+                return make_view, (*self._as_view(array, lent)[:-1], array.nbytes <= _span(array))
             root = array
             while isinstance(root.base, numpy.ndarray):
                 root = root.base
@@ -141,24 +144,28 @@ class _EffectEncoder(Encoder):
         return array.__reduce_ex__(5)
 
 
-def _copies_on_write() -> bool:
-    pandas = sys.modules.get("pandas")
-    if pandas is None:
-        return False
-    if int(pandas.__version__.split(".")[0]) >= 3:
-        return True
-    return bool(pandas.options.mode.copy_on_write)
-
-
 class _Snapshot(Encoder):
     """A pickler for comparing: code and protected memory are named by id, everything that can change is written out."""
 
     def reduce_function(self, function: FunctionType) -> Any:
-        reduced = super().reduce_function(function)
-        if reduced is NotImplemented:
-            return reduced
-        make, (_, _, name, cells), *rest = reduced
-        return make, (id(function.__code__), None, name, cells), *rest
+        if function.__globals__ is not self.main and find_importable(function, self.main) is not None:
+            return NotImplemented
+        state = (
+            id(function.__code__),
+            function.__defaults__,
+            function.__kwdefaults__,
+            function.__dict__ or None,
+            function.__closure__,
+        )
+        return int, (), state
+
+    def reduce_class(self, kind: type) -> Any:
+        if find_importable(kind, self.main) is not None:
+            return NotImplemented
+        if not kind.__flags__ & _HEAP_TYPE:
+            return int, (), id(kind)  # of C, and of no name: it can't change
+        members = [(name, value) for name, value in vars(kind).items() if name not in _CLASS_OWN]
+        return int, (), (id(kind), kind.__bases__, members)
 
     def reduce_array(self, array: Any) -> Any:
         if array.flags.writeable or array.dtype.hasobject:
@@ -171,6 +178,11 @@ class _Snapshot(Encoder):
             return super().reduce_module(module)
         except Unsendable:
             return int, (), id(module)
+
+
+# What a class has of itself, and what only counts its instances or remembers answers.
+_HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_CLASS_OWN: Final = frozenset({"__dict__", "__weakref__", "_abc_impl", "__doc__", "__annotations__"})
 
 
 class Mirror:
@@ -213,6 +225,8 @@ class Mirror:
             if kind == "surroundings":
                 state = pickle.load(body)
                 surroundings.apply(state, early=True)
+            elif kind == "modules":
+                self._load_modules(pickle.load(body))
             elif kind == "lines":
                 for name, lines in pickle.load(body).items():
                     linecache.cache[name] = (sum(map(len, lines)), None, lines, name)
@@ -220,6 +234,26 @@ class Mirror:
                 self._load_bundle(details, body, buffers)
         surroundings.apply(state)
         self._bundle_bytes = self._snapshot((self.function, self._names))
+
+    def _load_modules(self, prints: dict[str, bytes]) -> None:
+        """Import the user's own modules, anew if they differ from the notebook's."""
+        if self._stale_module(prints) is None:
+            return
+        for name in prints:
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        stale = self._stale_module(prints)
+        if stale is not None:
+            raise CodecError(stale, "the module in the notebook differs from its file: changed since it was imported")
+
+    def _stale_module(self, prints: dict[str, bytes]) -> str | None:
+        try:
+            modules = {name: importlib.import_module(name) for name in prints}
+        except Exception as error:
+            raise CodecError(
+                ", ".join(prints), f"not imported by the worker ({type(error).__name__}: {error})"
+            ) from error
+        return next((name for name, each in prints.items() if fingerprint(modules[name], self._cache) != each), None)
 
     def _forget(self) -> None:
         """Unbind everything."""
@@ -240,10 +274,12 @@ class Mirror:
         except CodecError:
             raise
         except Exception as error:
-            raise CodecError(", ".join(names) or "the loop's body", f"not loaded by the worker ({type(error).__name__}: {error})") from error
+            raise CodecError(
+                ", ".join(names) or "the loop's body", f"not loaded by the worker ({type(error).__name__}: {error})"
+            ) from error
         self._main.update(self._names)
         self._bundle = decoder.objects()
-        self._known = {id(thing): n for n, thing in enumerate(self._bundle) if not isinstance(thing, (str, bytes))}
+        self._known = {id(thing): n for n, thing in enumerate(self._bundle) if type(thing) not in (str, bytes)}
 
     def decode_items(self, frame: Frame) -> list[object]:
         """Decode a chunk's items, and begin to watch for changes."""
@@ -284,15 +320,16 @@ class Mirror:
                     if id(thing) not in memo:  # two numbers may be one object here: () or a dtype
                         places.append(number)
                         memo[id(thing)] = (len(memo), thing)
-                encoder.memo = memo  # type: ignore[attr-defined]
+                encoder.memo = memo
                 try:
                     encoder.dump(batch)
                 except Exception as error:
                     raise self._blamed(batch, error) from error
-                met = encoder.memo.copy()  # type: ignore[attr-defined]
+                met = encoder.memo.copy()
                 missed = [
-                    self._known[key] for key in met.keys() & self._known.keys() if key not in memo
-                    and type(met[key][1]) in _CONTAINERS
+                    self._known[key]
+                    for key in met.keys() & self._known.keys()
+                    if key not in memo and type(met[key][1]) in _CONTAINERS
                 ]
                 shared = frozenset(root for root, members in encoder.roots.items() if len(members) > 1)
                 if not missed and shared <= views:
@@ -414,6 +451,11 @@ def _bounds(array: Any) -> tuple[int, int]:
         reach = (size - 1) * stride
         low, high = low + min(reach, 0), high + max(reach, 0)
     return low, high + array.itemsize
+
+
+def _span(array: Any) -> int:
+    low, high = _bounds(array)
+    return high - low
 
 
 def _pairs(decoder: Decoder) -> Iterator[tuple[str, Any]]:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import pickle
 import sys
 import time
 import traceback
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from queue import Empty
 from types import FunctionType, TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -64,7 +63,7 @@ class Pool:
             raise ValueError(msg)
         self._wanted = usable_cores() if workers is None else workers
         self._hands: Hands | None = None
-        self._finalizer: weakref.finalize[[], Hands] | None = None
+        self._finalizer: weakref.finalize[[], Pool] | None = None
         self._cache = EncodeCache()
         self._imports: tuple[str, ...] = ()
         self._closed = False
@@ -171,8 +170,8 @@ class Pool:
         ...     sum(pool.imap(abs, range(-3, 3)))
         9
         """
-        total = len(items) if hasattr(items, "__len__") else None
-        running = self.run(Job(_task(function), total=total), iter(items), _ignore)
+        total = len(items) if isinstance(items, Sized) else None
+        running = self.run(Job(_task(function), total=total, nets=False), iter(items), _ignore)
         return _results(running, total)
 
     def map(self, function: Callable[[A], R], items: Iterable[A]) -> list[R]:
@@ -188,25 +187,30 @@ class Pool:
 
 
 def _task(function: Callable[[Any], Any]) -> FunctionType:
+    """A job's function that calls another and has its value, or what it raised, as its one effect."""
+    guarded = worker.guarded
+
     def task(item: object, effects: Effects) -> None:
-        import pickle
-        import traceback
+        effects.append(guarded(function, item))
 
-        try:
-            value = function(item)
-        except Exception as error:
-            text = traceback.format_exc()
-            try:
-                pickle.loads(pickle.dumps(error))
-            except Exception:
-                effects.append((2, f"{type(error).__qualname__}: {error}", text))
-            else:
-                effects.append((1, error, text))
+    # It looks up no global name itself; its globals say which dict the notebook's names are in.
+    return FunctionType(task.__code__, _notebook_of(function), "task", None, task.__closure__)
+
+
+def _notebook_of(function: Any) -> dict[str, Any]:
+    """The dict of notebook names that a function belongs to, whatever it is wrapped in."""
+    for _ in range(100):
+        for name in ("__wrapped__", "__func__", "func"):
+            if hasattr(function, name):
+                function = getattr(function, name)
+                break
         else:
-            effects.append((0, value))
-
-    assert isinstance(task, FunctionType)
-    return task
+            break
+    if isinstance(function, FunctionType):
+        module = sys.modules.get(function.__module__)
+        if module is None or vars(module) is not function.__globals__:
+            return function.__globals__
+    return vars(sys.modules["__main__"])
 
 
 def _results(running: Running, total: int | None) -> Iterator[Any]:
@@ -270,7 +274,7 @@ class _Running:
         began = _now()
         self._encoder = pool.encoder(job)
         at = _now()
-        open_job = OpenJob(self._number, self._encoder.parts, self._mail)
+        open_job = OpenJob(self._number, self._encoder.parts, job.nets, self._mail)
         event = scheduler.JobOpened(
             at=at, job=self._number, first=job.first, workers=workers, total=job.total, expected_s=job.expected_s
         )

@@ -6,6 +6,7 @@ notebook. Its colours follow the page it stands on.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +41,8 @@ SERIAL: Final = "kernel alone"  # what the pool had no part in, of a site that w
 
 # Okabe and Ito's colours, told apart by all eyes, a little towards the middle so that they hold on white and on black.
 COLOURS: Final = {TASK: "#2f86c8", DECODE: "#d99a1c", ENCODE: "#d99a1c", CHECK: "#a77bc9", FAILED: "#d9541e"}
+KERNEL: Final = "kernel"
+KERNEL_COLOUR: Final = "#2c9f7c"
 LOSS_COLOURS: Final = {
     USEFUL: "#2f86c8",
     SLOWER: "#6fb4dd",
@@ -229,38 +232,54 @@ def _title(text: str, more: str = "") -> str:
 
 
 def _axis(wall: float) -> str:
-    marks = "".join(f"<span>{escape(round_seconds(wall * n / 4) if n else '0')}</span>" for n in range(5))
+    unit, size = ("s", 1.0) if wall >= 0.95 else ("ms", 1e-3)
+    places = 0 if wall / size >= 20 else 1
+    marks = "".join(
+        f"<span>{wall * n / 4 / size:.{places}f} {unit}</span>" if n else "<span>0</span>" for n in range(5)
+    )
     return f'<div style="display:flex;justify-content:space-between;font-size:10.5px;color:{MUTED}">{marks}</div>'
 
 
 def _lanes_html(record: Record) -> str:
     lanes = [lane for lane in record.lanes if lane.spans] or record.lanes
     count = max(1, len(lanes))
-    pitch = 20.0 if count <= 8 else max(2.0, 176 / count)
+    pitch = max(2.0, min(36.0, 144 / count))
     gap = 4.0 if pitch >= 12 else 1.0 if pitch >= 4 else 0.0
     wall = record.wall_s or 1.0
-    height = pitch * count
+    top = 10.0 if record.kernel.spans else 0.0
+    height = top + pitch * count
     # One path of thick strokes per kind of span; no more of them than the page has pixels for, nor than 60 KB hold.
     resolution = wall * max(1.0, count * 640 / 1700) / 640
     paths: dict[tuple[str, bool], str] = {}
     for n, lane in enumerate(lanes):
-        middle = f"{n * pitch + (pitch - gap) / 2:.4g}"
+        middle = f"{top + n * pitch + (pitch - gap) / 2:.4g}"
         for kind, start, end, busy in _thinned(lane, resolution):
             length = end - start
             width = max(0.6, length / wall * 640 - (0.8 if length > wall / 150 else 0))
             key = kind, kind == TASK and busy < 0.7
             paths[key] = paths.get(key, "") + f"M{start / wall * 640:.1f} {middle}h{width:.1f}"
-    back = "".join(f"M0 {n * pitch + (pitch - gap) / 2:.4g}h640" for n in range(count))
+    back = "".join(f"M0 {top + n * pitch + (pitch - gap) / 2:.4g}h640" for n in range(count))
     thick = f'fill="none" stroke-width="{pitch - gap:.3g}"'
     shapes = "".join(
         f'<path {thick} stroke="{COLOURS[kind]}"{FAINT if faint else ""} d="{path}"/>'
         for (kind, faint), path in sorted(paths.items())
     )
     drawn = {kind for kind, _ in paths}
+    if top:  # a thin line for what the kernel ran itself
+        pieces = _thinned(record.kernel, wall / 320)
+        path = "".join(f"M{a / wall * 640:.1f} 3h{max(0.6, (b - a) / wall * 640 - 0.8):.1f}" for _, a, b, _ in pieces)
+        shapes += f'<path fill="none" stroke-width="6" stroke="{KERNEL_COLOUR}" d="{path}"/>'
+        drawn.add(KERNEL)
     legend = " ".join(
         f'<span style="white-space:nowrap;margin-left:9px"><span style="display:inline-block;width:8px;height:8px;'
-        f'border-radius:2px;background:{COLOURS[kind]}"></span> {word}</span>'
-        for kind, word in ((TASK, "tasks"), (ENCODE, "sending data"), (CHECK, "checks"), (FAILED, "failed or stopped"))
+        f'border-radius:2px;background:{COLOURS.get(kind, KERNEL_COLOUR)}"></span> {word}</span>'
+        for kind, word in (
+            (KERNEL, "kernel"),
+            (TASK, "tasks"),
+            (ENCODE, "sending data"),
+            (CHECK, "checks"),
+            (FAILED, "failed or stopped"),
+        )
         if kind in drawn
     )
     more = f'<span style="font-size:10.5px;color:{MUTED}">{legend}</span>'
@@ -275,22 +294,27 @@ def _lanes_html(record: Record) -> str:
 
 def _thinned(lane: Lane, resolution: float) -> list[tuple[str, float, float, float]]:
     """Give kind, start, end and busy share of a lane's spans, those below the resolution merged."""
-    out: list[list[float | str]] = []
+    out: list[_Stretch] = []
     for span in lane.spans:
-        share = span.busy if span.kind == TASK else span.end - span.start
-        if out:
-            kind, start, end, busy = out[-1]
-            assert isinstance(start, float)
-            assert isinstance(end, float)
-            assert isinstance(busy, float)
-            if span.end - start < resolution:
-                out[-1] = [FAILED if FAILED in {kind, span.kind} else kind, start, span.end, busy + share]
-                continue
-        out.append([span.kind, float(span.start), float(span.end), float(share)])
-    return [
-        (str(kind), float(start), float(end), min(1.0, float(busy) / max(1e-9, float(end) - float(start))))
-        for kind, start, end, busy in out
-    ]
+        if not out or span.end - out[-1].start >= resolution:
+            out.append(_Stretch(span.start))
+        out[-1].end = span.end
+        out[-1].kinds[span.kind] = out[-1].kinds.get(span.kind, 0.0) + span.end - span.start
+        out[-1].busy += span.busy if span.kind == TASK else span.end - span.start
+    return [(each.kind(), each.start, each.end, min(1.0, each.busy / max(1e-9, each.end - each.start))) for each in out]
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """What is drawn as one piece."""
+
+    start: float
+    end: float = 0.0
+    busy: float = 0.0
+    kinds: dict[str, float] = field(default_factory=dict)
+
+    def kind(self) -> str:
+        return FAILED if FAILED in self.kinds else max(self.kinds, key=self.kinds.__getitem__)
 
 
 def _curve_html(record: Record) -> str:
@@ -380,16 +404,18 @@ def timeline(record: Record, ax: Axes | None = None) -> Axes:
 
     lanes = [(f"worker {n}", lane) for n, lane in enumerate(record.lanes)]
     if record.kernel.spans:
-        lanes.insert(0, ("kernel", record.kernel))
+        lanes.insert(0, (KERNEL, record.kernel))
     ax = _axes(ax, 8, min(12.0, 1.4 + 0.28 * len(lanes)))
     seen: dict[str, str] = {}
     for row, (_, lane) in enumerate(lanes):
-        for kind, colour in COLOURS.items():
+        for kind, worker_colour in COLOURS.items():
+            colour = KERNEL_COLOUR if lane is record.kernel else worker_colour
             pieces = [
                 (start, end - start) for each, start, end, _ in _thinned(lane, record.wall_s / 2000) if each == kind
             ]
             if pieces:
-                seen.setdefault(colour, {TASK: "tasks", CHECK: "checks", FAILED: "failed or stopped"}.get(kind, "data"))
+                word = {TASK: "tasks", CHECK: "checks", FAILED: "failed or stopped"}.get(kind, "sending data")
+                seen.setdefault(colour, KERNEL if lane is record.kernel else word)
                 ax.broken_barh(pieces, (row - 0.4, 0.8), facecolors=colour, edgecolors="white", linewidth=0.3)
     ax.set_ylim(len(lanes) - 0.5, -0.5)
     ax.set_xlim(0, record.wall_s or 1)

@@ -88,10 +88,10 @@ class GracePassed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkReturned(Event):
-    """A worker gave back the iterations of a chunk that it had not begun: from `first` to before `stop`."""
+    """A worker gave back the iterations of a piece that it had not begun: from `first` to before `stop`."""
 
     worker: int
-    chunk: int
+    piece: int
     first: int
     stop: int
 
@@ -157,9 +157,10 @@ class InterruptWorker(Command):
 
 @dataclass(frozen=True, slots=True)
 class SendChunk(Command):
-    """Send the iterations from `first` to before `stop` of a chunk."""
+    """Send the iterations from `first` to before `stop` of a chunk; `piece` names them, and no others ever."""
 
     worker: int
+    piece: int
     job: int
     chunk: int
     first: int
@@ -168,10 +169,10 @@ class SendChunk(Command):
 
 @dataclass(frozen=True, slots=True)
 class TakeBack(Command):
-    """Ask for a chunk that the worker has not begun, or for half of what is left of it; answer: `ChunkReturned`."""
+    """Ask for a piece that the worker has not begun, or for half of what is left of it; answer: `ChunkReturned`."""
 
     worker: int
-    chunk: int
+    piece: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,7 @@ class _Piece:
     chunk: int
     first: int
     stop: int
+    number: int = -1  # given anew whenever it is sent
     deaths: int = 0
     recalled: bool = False  # asked for, and not yet answered
     spent: bool = False  # the worker had nothing to give back of it
@@ -317,6 +319,7 @@ class Scheduler:
         self._workers: dict[int, _Worker] = {}
         self._jobs: dict[int, _Job] = {}
         self._failed_starts = 0
+        self._sent = 0
 
     # ------------------------------------------------------------ what is seen from outside
 
@@ -474,10 +477,10 @@ class Scheduler:
     def _take_back(self, event: ChunkReturned, commands: list[Command]) -> None:
         worker = self._workers[event.worker]
         for place, piece in enumerate(worker.pieces):
-            if piece.chunk == event.chunk and piece.recalled:
+            if piece.number == event.piece:
                 piece.recalled = False
                 piece.spent = event.first >= event.stop
-                if event.first <= piece.first:
+                if not piece.spent and event.first <= piece.first:
                     del worker.pieces[place]
                     self._enqueue_again(piece, commands)
                 elif not piece.spent:
@@ -578,7 +581,7 @@ class Scheduler:
     def _recall(self, number: int, piece: _Piece, commands: list[Command]) -> None:
         if not piece.recalled:
             piece.recalled = True
-            commands.append(TakeBack(number, piece.chunk))
+            commands.append(TakeBack(number, piece.number))
 
     def _release_if_free(self, job_number: int, commands: list[Command]) -> None:
         job = self._jobs.get(job_number)
@@ -627,8 +630,10 @@ class Scheduler:
                     break
                 _, name, worker = min(free, key=lambda each: each[:2])
                 piece = heapq.heappop(job.queue)
+                piece.number = self._sent
+                self._sent += 1
                 worker.pieces.append(piece)
-                commands.append(SendChunk(name, number, piece.chunk, piece.first, piece.stop))
+                commands.append(SendChunk(name, piece.number, number, piece.chunk, piece.first, piece.stop))
 
     def _share_the_end(self, commands: list[Command]) -> None:
         """While there is nothing else to hand out, idle workers get what others have not begun."""

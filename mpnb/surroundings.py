@@ -8,6 +8,7 @@ then on whatever would be seen outside the process (a file written, a process st
 
 from __future__ import annotations
 
+import functools
 import importlib
 import locale
 import logging
@@ -67,8 +68,16 @@ class Setting:
 _OWN_VARIABLES: Final = re.compile(r"(\w+_NUM_THREADS|OMP_\w+|KMP_\w+|MPNB_\w+|VECLIB_MAXIMUM_THREADS)\Z")
 
 
+_environ_read: tuple[dict[Any, Any], dict[str, str]] = ({}, {})  # os.environ as last seen, and what was made of it
+
+
 def _read_environ() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if not _OWN_VARIABLES.match(key)}
+    global _environ_read
+    raw: dict[Any, Any] = os.environ._data  # type: ignore[attr-defined]  # decoding it costs 50 µs
+    if raw != _environ_read[0]:
+        plain = {key: value for key, value in os.environ.items() if not _OWN_VARIABLES.match(key)}
+        _environ_read = (dict(raw), plain)
+    return _environ_read[1]
 
 
 def _write_environ(state: dict[str, str]) -> None:
@@ -105,7 +114,7 @@ _filters_read: tuple[list[Any], list[Any]] = ([], [])  # the filters as last see
 
 def _read_warnings() -> list[Any]:
     global _filters_read
-    filters = list(warnings.filters)
+    filters: list[Any] = list(warnings.filters)
     if filters == _filters_read[0]:
         return _filters_read[1]
     plain = [
@@ -204,8 +213,7 @@ def _read_numpy() -> dict[str, Any]:
 
 
 def _write_numpy(state: dict[str, Any]) -> None:
-    import numpy
-
+    numpy = importlib.import_module("numpy")
     numpy.seterr(**state.get("errors", _NUMPY_ERRORS))
     known = numpy.get_printoptions()
     wanted = {key: value for key, value in _NUMPY_PRINT.items() if key in known} | state.get("print", {})
@@ -218,12 +226,17 @@ def _pandas_options() -> tuple[Any, Any]:
     return getattr(config, "_registered_options", {}), getattr(config, "_global_config", {})
 
 
+@functools.cache
+def _split(key: str) -> tuple[str, ...]:
+    return tuple(key.split("."))
+
+
 def _read_pandas() -> dict[str, Any]:
     registered, tree = _pandas_options()
     state = {}
     for key, option in registered.items():
         value: Any = tree
-        for part in key.split("."):
+        for part in _split(key):
             value = value[part]
         default = option.defval
         if value is not default and value != default:
@@ -232,7 +245,7 @@ def _read_pandas() -> dict[str, Any]:
 
 
 def _write_pandas(state: dict[str, Any]) -> None:
-    import pandas
+    pandas = importlib.import_module("pandas")
 
     registered, _ = _pandas_options()
     now = _read_pandas()
@@ -250,37 +263,45 @@ _BACKEND_PARAMS: Final = {"backend", "backend_fallback", "interactive", "figure.
 
 
 def _read_matplotlib() -> dict[str, Any]:
+    global _matplotlib_read
     matplotlib: Any = sys.modules["matplotlib"]
     params, default = getattr(matplotlib, "rcParams", None), getattr(matplotlib, "rcParamsDefault", None)
     if params is None or default is None:  # half imported
         return {}
-    ours = dict.items(params)  # not rcParams.items(), which warns of deprecated entries
-    return {k: v for k, v in ours if k not in _BACKEND_PARAMS and dict.get(default, k, _MISSING) != v}
+    # Not rcParams.items(), which warns of deprecated entries. Lists are copied, for people insert into them.
+    now = {key: value[:] if type(value) is list else value for key, value in dict.items(params)}
+    if now != _matplotlib_read[0]:
+        default = dict(dict.items(default))
+        state = {k: v for k, v in now.items() if k not in _BACKEND_PARAMS and not (k in default and default[k] == v)}
+        _matplotlib_read = (now, state)
+    return _matplotlib_read[1]
 
 
-_MISSING: Final = "…"
+_matplotlib_read: tuple[dict[str, Any], dict[str, Any]] = ({}, {})  # rcParams as last seen, and what was made of them
 
 
 def _write_matplotlib(state: dict[str, Any]) -> None:
-    import matplotlib
-
+    matplotlib = importlib.import_module("matplotlib")
+    params, default = matplotlib.rcParams, matplotlib.rcParamsDefault
     now = _read_matplotlib()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for key in now.keys() - state.keys():
-            dict.__setitem__(matplotlib.rcParams, key, dict.__getitem__(matplotlib.rcParamsDefault, key))
-        for key, value in state.items():
-            dict.__setitem__(matplotlib.rcParams, key, value)
+            params[key] = default[key]
+        params.update(state)
 
 
 def _read_sklearn() -> dict[str, Any]:
-    config: dict[str, Any] = dict(getattr(sys.modules["sklearn"], "get_config", dict)())
-    return config
+    config = sys.modules.get("sklearn._config")
+    if config is None:
+        return {}
+    default = config._global_config  # set_config changes a copy of it
+    return {key: value for key, value in config.get_config().items() if value != default[key]}
 
 
 def _write_sklearn(state: dict[str, Any]) -> None:
-    if state:
-        importlib.import_module("sklearn").set_config(**state)
+    sklearn = importlib.import_module("sklearn")
+    sklearn.set_config(**(sys.modules["sklearn._config"]._global_config | state))
 
 
 def _read_mpmath() -> dict[str, int]:
@@ -353,14 +374,18 @@ def _read_handler(handler: logging.Handler) -> tuple[Any, ...]:
     else:
         return ("other", handler.level)
     form: Any = handler.formatter
-    if name not in {"stdout", "stderr"} or handler.filters or (form is not None and type(form) is not logging.Formatter):
+    if (
+        name not in {"stdout", "stderr"}
+        or handler.filters
+        or (form is not None and type(form) is not logging.Formatter)
+    ):
         return ("other", handler.level)
     if form is None:
         return ("stream", handler.level, name, None)
-    return ("stream", handler.level, name, (form._fmt, form.datefmt, _STYLES.get(type(form._style), "%")))
+    return ("stream", handler.level, name, (form._fmt, form.datefmt, _STYLES[type(form._style)]))
 
 
-_STYLES: Final = {style[0]: key for key, style in logging._STYLES.items()}  # type: ignore[attr-defined]
+_STYLES: Final[dict[Any, str]] = {style[0]: key for key, style in logging._STYLES.items()}
 
 
 def _make_handler(kind: str, level: int, name: str = "", form: tuple[Any, Any, Any] | None = None) -> logging.Handler:
@@ -457,12 +482,12 @@ def apply(state: State, *, early: bool = False) -> None:
             continue
         if setting.library and setting.library not in sys.modules and not value:
             continue
-        if setting.library and setting.library not in sys.modules and key == "sklearn":
-            continue  # its defaults can't be told from a choice without importing it: heavy, and unused here
         try:
             setting.write(value)
         except Exception as error:
-            raise CodecError(setting.words, f"could not be set in the worker ({type(error).__name__}: {error})") from error
+            raise CodecError(
+                setting.words, f"could not be set in the worker ({type(error).__name__}: {error})"
+            ) from error
 
 
 def changed(before: State, after: State, *, imported: bool = False) -> str | None:

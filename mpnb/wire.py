@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mpnb.codec import Block, Frame
+from mpnb.buffers import Block
+from mpnb.codec import Frame
 
 MAX_FDS: Final = 200
 READ_NBYTES: Final = 1 << 16

@@ -9,11 +9,13 @@ receives; so the worker sees at once that its kernel is gone or that a job is ca
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import gc
 import io
 import mmap
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -27,12 +29,11 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-from mpnb import wire
+from mpnb import surroundings, wire
 from mpnb.codec import Frame, Part
 from mpnb.engine import STDERR, STDOUT, Effects
 from mpnb.errors import CodecError
 from mpnb.namespace import Mirror
-from mpnb.surroundings import Tripped
 
 BATCH_S: Final = 0.02  # results leave at least this often, between two iterations
 BLAS_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
@@ -41,6 +42,8 @@ _BLAS_USERS: Final = ("numpy", "scipy", "sklearn", "torch", "numexpr")
 _F_SETSIG: Final = 10  # Linux; the fcntl module has no name for it
 
 _inside = False
+_pthread_kill = ctypes.CDLL(None).pthread_kill
+_pthread_kill.argtypes = (ctypes.c_ulong, ctypes.c_int)
 
 
 def is_worker() -> bool:
@@ -82,6 +85,7 @@ class Capture(io.TextIOBase):
 class _Piece:
     """Iterations `next` … `stop - 1` of a chunk whose items begin at iteration `first`."""
 
+    number: int
     job: int
     chunk: int
     first: int
@@ -104,6 +108,19 @@ class _Cancelled(Exception):
     """The running task was interrupted, as was asked for."""
 
 
+def guarded(function: Callable[[Any], Any], item: Any) -> tuple[Any, ...]:
+    """Call a function for `Pool.map`: `(0, value)`, or `(1, exception, traceback)`, or the latter's text with 2."""
+    try:
+        return (0, function(item))
+    except Exception as error:
+        text = traceback.format_exc()
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            return (2, _text(error), text)
+        return (1, error, text)
+
+
 class Worker:
     """One worker's life.
 
@@ -120,7 +137,8 @@ class Worker:
         self._word = word
         self._mirror = Mirror()
         self._parts: dict[bytes, Part] = {}
-        self._jobs: dict[int, tuple[bytes, ...]] = {}
+        self._jobs: dict[int, tuple[bool, tuple[bytes, ...]]] = {}  # with nets?, digests of its parts
+        self._nets = True  # of the job that is loaded
         self._loaded: int | None = None
         self._sending = threading.Lock()
         self._changed = threading.Condition(threading.Lock())
@@ -169,20 +187,20 @@ class Worker:
 
     def _receive(self, message: wire.Message) -> None:
         match message.note:
-            case ("chunk", job, chunk, first, start, stop):
+            case ("chunk", number, job, chunk, first, start, stop):
                 with self._changed:
-                    self._queue.append(_Piece(job, chunk, first, start, stop, message.frames[0]))
+                    self._queue.append(_Piece(number, job, chunk, first, start, stop, message.frames[0]))
                     self._changed.notify()
-            case ("job", job, digests, new):
+            case ("job", job, nets, digests, new):
                 for digest, frame in zip(new, message.frames, strict=True):
                     self._parts[digest] = Part(digest, frame)
-                self._jobs[job] = digests
+                self._jobs[job] = (nets, digests)
             case ("forget", job, digests):
                 self._jobs.pop(job, None)
                 for digest in digests:
                     self._parts.pop(digest, None)
-            case ("back", chunk):
-                self._give_back(chunk)
+            case ("back", number):
+                self._give_back(number)
             case ("cancel", job):
                 self._cancel(job)
             case ("stop",):
@@ -191,20 +209,22 @@ class Worker:
                 msg = f"a worker does not know {note[0]!r}"
                 raise RuntimeError(msg)
 
-    def _give_back(self, chunk: int) -> None:
+    def _give_back(self, number: int) -> None:
+        """Give a piece back that was not begun, or the later half of what is left of the running one."""
+        first = stop = 0
         with self._changed:
-            for piece in self._queue:
-                if piece.chunk == chunk:
-                    self._queue.remove(piece)
-                    first, stop = piece.next, piece.stop
-                    break
+            running = self._running
+            if running is not None and running.number == number:
+                if running.next < running.stop:
+                    stop = running.stop
+                    first = running.stop = running.next + (stop - running.next) // 2
             else:
-                first = stop = 0
-                piece_now = self._running
-                if piece_now is not None and piece_now.chunk == chunk and piece_now.next < piece_now.stop:
-                    stop = piece_now.stop
-                    first = piece_now.stop = piece_now.next + (stop - piece_now.next) // 2
-        self._send(("returned", chunk, first, stop))
+                for piece in self._queue:
+                    if piece.number == number:
+                        self._queue.remove(piece)
+                        first, stop = piece.next, piece.stop
+                        break
+        self._send(("returned", number, first, stop))
 
     def _cancel(self, job: int) -> None:
         with self._changed:
@@ -213,8 +233,9 @@ class Worker:
             if busy:
                 self._cancelled = self._interrupt = True
         if busy:
-            # Wakes the main thread even from a sleep. What it finds in _on_sigint is for the running task only.
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            # Wakes the main thread even from a sleep; _on_sigint sees to it that only the running task is hit.
+            # Not signal.pthread_kill: the audit net would take that for a deed of the task.
+            _pthread_kill(threading.main_thread().ident, int(signal.SIGINT))
         else:
             self._send(("cancelled", job))
 
@@ -238,7 +259,6 @@ class Worker:
                     self._changed.wait()
                 piece = self._running = self._queue.popleft()
                 self._cancelled = self._interrupt = False
-            spoiled = False
             try:
                 self._run_piece(piece)
             except _Cancelled:
@@ -247,8 +267,7 @@ class Worker:
                 cancelled, self._running, self._interrupt = self._cancelled, None, False
             if cancelled:
                 # An interrupted iteration may have left something half done.
-                spoiled = self._mirror.check() is not None
-                if spoiled:
+                if self._check() is not None:
                     self._send(("spoiled",))
                 self._send(("cancelled", piece.job))
 
@@ -291,7 +310,8 @@ class Worker:
     def _prepare(self, piece: _Piece) -> tuple[Callable[[object, Effects], object], list[object]]:
         if self._loaded != piece.job:
             self._loaded = None
-            self._mirror.load([self._parts[digest] for digest in self._jobs[piece.job]])
+            self._nets, digests = self._jobs[piece.job]
+            self._mirror.load([self._parts[digest] for digest in digests])
             self._loaded = piece.job
         return self._mirror.function, self._mirror.decode_items(piece.frame)
 
@@ -304,16 +324,18 @@ class Worker:
             self._word[0] = index + 1
             self._effects = effects
             try:
-                with self._mirror.watching():
-                    self._in_task = True
-                    function(item, effects)
+                surroundings.watch(self._nets)
+                self._in_task = True
+                function(item, effects)
             finally:
                 self._in_task = False
-        except Tripped as tripped:
+                surroundings.watch(False)
+        except surroundings.Tripped as tripped:
             result = ("tripped", str(tripped))
         except BaseException as error:
             # A KeyboardInterrupt that was asked for is told from one the task raised by self._cancelled.
             self._in_task = False
+            surroundings.watch(False)
             result = ("raised", _text(error))
         self._effects = None
         self._word[0] = 0
@@ -326,7 +348,7 @@ class Worker:
     ) -> tuple[str, int, str] | None:
         """Check, encode, send; effects leave only after the check that covers them. Returns what ends the job."""
         before = time.perf_counter()
-        changed = self._mirror.check()
+        changed = self._check()
         checked = time.perf_counter()
         frames: list[Frame] = []
         if changed is not None:
@@ -361,6 +383,9 @@ class Worker:
                 break
         del batch.effects[place:], batch.times[2 * place :]
         return ("unsendable", batch.first + place, _text(error))
+
+    def _check(self) -> str | None:
+        return self._mirror.check() if self._nets else None
 
     def _send(self, note: wire.Note, frames: Iterable[Frame] = ()) -> None:
         try:
@@ -414,7 +439,7 @@ def set_blas_threads(count: int) -> None:
         # os.environ stays as it is: what is set here is for C libraries that are yet to be loaded.
         os.putenv(name, str(_fewer(os.environ.get(name), count)))
     if count > 1 and any(name in sys.modules for name in _BLAS_USERS):
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         threadpool_limits(min(count, *(_fewer(os.environ.get(name), count) for name in BLAS_VARIABLES)))
 
