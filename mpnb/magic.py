@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import shlex
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
@@ -58,6 +59,7 @@ def _engine_name(text: str) -> str:
     return text
 
 
+@functools.cache
 def _parser() -> _LineParser:
     parser = _LineParser(prog=MARK, add_help=False, allow_abbrev=False)
     add = parser.add_argument
@@ -70,6 +72,7 @@ def _parser() -> _LineParser:
     return parser
 
 
+@functools.lru_cache(maxsize=64)
 def read_line(line: str) -> Options:
     """Read what stands behind `%%parallel`.
 
