@@ -22,13 +22,13 @@ from mpnb import plan
 from mpnb.engine import Engine
 from mpnb.events import Event, Ticked
 from mpnb.plan.loops import ENTRY
-from mpnb.plan.rewrite import ERROR, REPLAY
+from mpnb.plan.rewrite import REPLAY, VALUE
 from mpnb.session import Options, Run, Session, current
 
 MARK: Final = "%%parallel"
 #: Cell magics that run the cell as Python through IPython: %%parallel goes below them.
 _TRANSPARENT: Final = frozenset({"%%time", "%%capture"})
-_HIDDEN: Final = (plan.RUN, REPLAY, ENTRY, ERROR)
+_HIDDEN: Final = (plan.RUN, REPLAY, ENTRY, VALUE)
 #: Seconds after which a run in the pool shows its panel; shorter ones would only flicker.
 _PANEL_AFTER_S: Final = 0.25
 
@@ -159,9 +159,9 @@ class CellTransformer(ast.NodeTransformer):
         self.run = run
         self.shell.user_ns[plan.RUN] = run
         if options.strict and any(site.refusal for site in cell.sites):
+            line = next(site.line for site in cell.sites if site.refusal)
             raised = ast.parse(f"raise {plan.RUN}.refused()")
-            raised.body[0].lineno = next(site.line for site in cell.sites if site.refusal)
-            cell.tree.body = raised.body
+            cell.tree.body = ast.increment_lineno(raised, line - 1).body
         return cell.tree
 
     def after_cell(self, result: Any) -> None:

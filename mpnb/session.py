@@ -14,7 +14,6 @@ import builtins
 import collections
 import decimal
 import fractions
-import reprlib
 import signal
 import sys
 import threading
@@ -23,7 +22,9 @@ import types
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from mpnb import plan as planning
@@ -170,6 +171,17 @@ class Run:
             msg = f"effect {number} is not one of this loop's"
             raise PlanError(msg)
 
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Tell an exception of the user's which iteration it is from, where a rest of a split site was running."""
+        __tracebackhide__ = True
+        try:
+            yield
+        except Exception as error:
+            for site in self.sites:
+                site.note(error)
+            raise
+
     def refused(self) -> RefusedError:
         """What `--strict` raises for a site that its own text keeps serial."""
         plan = next(plan for plan in self.cell.sites if plan.refusal is not None)
@@ -205,6 +217,7 @@ class Run:
         """The cell is over: `finished`, `failed` or `stopped`."""
         for site in self.sites:
             site.end()
+            site.forget()
         if status == "finished":
             self.record.finished.clear()
         self.tell(RunEnded(at=time.perf_counter(), status=status))
@@ -227,6 +240,9 @@ class SiteRun:
         self.pull_error: BaseException | None = None
         self.index = 0  # of the next iteration that takes place in the notebook
         self.kept_bytes = 0
+        self.middle: list[tuple[Any, ...]] = []  # a comprehension's results from the pool
+        self.in_rest = False  # an iteration of the rest is running; its item is
+        self.item: object = None
 
     @property
     def loop(self) -> Loop:
@@ -246,6 +262,8 @@ class SiteRun:
         self.pulled.clear()
         self.pull_error = None
         self.index = 0
+        self.middle = []
+        self.in_rest = False
 
     def leaf(self, iterable: object) -> object:
         """Note what is really looped over, below enumerate() and zip()."""
@@ -260,6 +278,7 @@ class SiteRun:
 
     def items(self, iterable: Any) -> Any:
         """What the loop runs over in the kernel: all of it, a probe's worth, or (`--no-probe`) nothing."""
+        __tracebackhide__ = True
         options = self.run.options
         self.run.record.add(SiteStarted(at=time.perf_counter(), site=self.plan.number, total=self.total()))
         if not options.probe or options.strict:
@@ -423,70 +442,79 @@ class SiteRun:
     # -- phase 3: a rest in the kernel -------------------------------------------------------------------------------
 
     def rest(self) -> Iterator[Any]:
-        """The items whose iterations the pool has not done, in order; nothing where there is no such rest."""
+        """The items whose iterations the pool has not done, in order; a comprehension's pool part runs before them."""
+        __tracebackhide__ = True
+        if self.loop.kind in {"list", "set", "dict"}:
+            self.middle = list(self._entries())
+        return self._left()
+
+    def _left(self) -> Iterator[Any]:
         __tracebackhide__ = True
         if self.phase != _REST:
+            self.end()
             return
         self.phase = _DONE
         first, began = self.index, time.perf_counter()
+        self.in_rest = True
         try:
             while self.pulled:
-                yield self.pulled.popleft()
+                self.item = self.pulled.popleft()
+                yield self.item
                 self.index += 1
             if self.pull_error is not None:
+                self.in_rest = False
                 raise self.pull_error
-            for item in self.iterator:
-                yield item
+            for self.item in self.iterator:
+                yield self.item
                 self.index += 1
+            self.in_rest = False
         finally:
+            self.item = None
             now = time.perf_counter()
             count = self.index - first
             self.run.record.add(
                 KernelRan(at=now, site=self.plan.number, first=first, count=count, seconds=now - began)
             )
+            self.end()
 
-    def note(self, error: BaseException) -> None:
-        """Say in which iteration an exception was raised."""
+    def note(self, error: Exception) -> None:
+        """Say in which iteration an exception was raised, where one of the rest was running."""
+        if not self.in_rest:
+            return
+        self.in_rest = False
         total = self.total()
         where = f"in iteration {self.index + 1}" + (f" of {total}" if total is not None else "")
-        if isinstance(error, Exception) and where not in getattr(error, "__notes__", ()):
-            error.add_note(where)
+        error.add_note(f"{where}, item {_short(self.item)}" if type(self.item) in _SHOWN else where)
 
     # -- comprehensions ----------------------------------------------------------------------------------------------
 
-    def collect_list(self, head: list[Any], later: Callable[[], list[Any]]) -> list[Any]:
-        """A list comprehension: its first elements are in `head`, the others come from the pool, or from `later`."""
-        __tracebackhide__ = True
-        for _, value in self._entries():
-            head.append(value)
-        head.extend(self._later(later))
+    def collect_list(self, head: list[Any], rest: list[Any]) -> list[Any]:
+        """A list comprehension: `head` and `rest` are made in the kernel, what is between them in the pool."""
+        head.extend(value for _, value in self.middle)
+        head.extend(rest)
         return head
 
-    def collect_set(self, head: set[Any], later: Callable[[], set[Any]]) -> set[Any]:
+    def collect_set(self, head: set[Any], rest: set[Any]) -> set[Any]:
         """A set comprehension; see `collect_list`."""
-        __tracebackhide__ = True
-        for _, value in self._entries():
-            head.add(value)
-        head.update(self._later(later))
+        head.update(value for _, value in self.middle)
+        head.update(rest)
         return head
 
-    def collect_dict(self, head: dict[Any, Any], later: Callable[[], dict[Any, Any]]) -> dict[Any, Any]:
+    def collect_dict(self, head: dict[Any, Any], rest: dict[Any, Any]) -> dict[Any, Any]:
         """A dict comprehension; see `collect_list`."""
-        __tracebackhide__ = True
-        for _, key, value in self._entries():
-            head[key] = value
-        head.update(self._later(later))
+        head.update((key, value) for _, key, value in self.middle)
+        head.update(rest)
         return head
 
-    def collect_generator(self, head: Iterator[Any], later: Callable[[], Iterable[Any]]) -> Iterator[Any]:
-        """A generator expression or map that is used up at once; see `collect_list`."""
+    def collect_generator(self, head: Iterator[Any], rest: Iterator[Any]) -> Iterator[Any]:
+        """A generator expression or map that is used up at once: everything when it is asked for."""
         __tracebackhide__ = True
         yield from head
         if self.phase == _KERNEL:  # it ended by itself: a StopIteration inside map()
             return
-        for _, value in self._entries():
-            yield value
-        yield from self._later(later)
+        for entry in self._entries():
+            yield entry[1]
+        yield from rest
 
     def _entries(self) -> Iterator[tuple[Any, ...]]:
         """The results of the pool's iterations; what they printed is shown on the way."""
@@ -500,25 +528,19 @@ class SiteRun:
                 else:
                     self.run.show(entry)
 
-    def _later(self, later: Callable[[], Iterable[Any]]) -> Iterable[Any]:
-        __tracebackhide__ = True
-        if self.phase != _REST:
-            return ()
-        try:
-            result = later()
-            # a generator runs later still, outside of this try: its error carries no note
-            return result
-        except BaseException as error:
-            self.note(error)
-            raise
-
     def end(self) -> None:
-        """The cell is over."""
+        """The site is over, or the cell is."""
         if self.opened:
+            self.opened = False
             self.run.record.add(SiteEnded(at=time.perf_counter(), site=self.plan.number, iterations=self.index))
+            self.iterator = iter(())
+
+
+    def forget(self) -> None:
+        """Let go of everything of the user's."""
         self.leaves = []
+        self.middle = []
         self.pulled.clear()
-        self.iterator = iter(())
 
 
 def make_task(loop: Loop, filename: str, namespace: dict[str, Any]) -> types.FunctionType:
@@ -608,6 +630,15 @@ def _given(effects: Effects, loop: Loop) -> object:
     return [(names[entry[0]], *entry[1:]) for entry in effects if entry[0] in names]
 
 
+#: Types of items that are shown in a note: others may be large, or run the user's code to be shown.
+_SHOWN: Final = frozenset({int, float, str, bytes, bool, complex, type(None), *map(type, (Path(), Path().resolve()))})
+
+
+def _short(item: object) -> str:
+    text = repr(item)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
 def _refused_error(refusal: Refusal) -> RefusedError:
     return RefusedError(f"line {refusal.line}: {refusal.reason}")
 
@@ -616,9 +647,6 @@ def _explained(plan: SitePlan, namespace: dict[str, Any]) -> list[str]:
     head = f"line {plan.line}, {plan.kind} `{plan.label}`"
     refusal = plan.refusal
     if plan.loop is not None:
-        missing = sorted(n for n in plan.loop.accumulators if n not in namespace)
-        if missing:
-            return [f"{head}: can be split as far as its text tells; {missing[0]!r} is not defined yet"]
         refusal = planning.inspect_loop(plan.loop, namespace, ())
     if refusal is not None or plan.loop is None:
         assert refusal is not None

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mpnb.plan.loops import read_comprehension, read_for, read_map
-from mpnb.plan.rewrite import rewrite_comprehension, rewrite_for, rewrite_map
+from mpnb.plan.rewrite import noted, noted_value, rewrite_comprehension, rewrite_for, rewrite_map
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 
 #: Builtins that use up a generator expression or map at once.
@@ -27,7 +27,10 @@ def read_cell(tree: ast.Module) -> CellPlan:
         why = f"nothing is split: line {seeing.lineno} uses {seeing.id}(), which sees every name of the cell"
         return CellPlan(tree, [], why)
     finder = _SiteFinder()
-    tree.body = [finder.visit(statement) for statement in tree.body]
+    body: list[ast.stmt] = [finder.visit(statement) for statement in tree.body]
+    if body and isinstance(tree.body[-1], ast.Expr) and isinstance(body[-1], ast.With):
+        body[-1:] = noted_value(tree.body[-1])
+    tree.body = body
     return CellPlan(tree, finder.sites, "" if finder.sites else _why_none(tree))
 
 
@@ -83,9 +86,23 @@ class _SiteFinder(ast.NodeTransformer):
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         before, self.label = self.label, ast.unparse(node.targets[0])
-        self.generic_visit(node)
+        statement = self._statement(node)
         self.label = before
-        return node
+        return statement
+
+    def _statement(self, node: ast.stmt) -> ast.stmt:
+        split = sum(site.loop is not None for site in self.sites)
+        self.generic_visit(node)
+        return noted(node) if sum(site.loop is not None for site in self.sites) > split else node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        return self._statement(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        return self._statement(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        return self._statement(node)
 
     def visit_For(self, node: ast.For) -> ast.AST:
         read = read_for(node)

@@ -7,7 +7,8 @@
                                          REPLAY
                                      else:
                                          for x in _mpnb.at(0).rest():     a rest in the kernel, if there is one
-                                             BODY
+                                             with _mpnb.noting():
+                                                 BODY
                                          else:
                                              ORELSE
 
@@ -27,7 +28,7 @@ from mpnb.plan.types import Loop
 
 RUN: Final = "_mpnb"
 REPLAY: Final = "_mpnb_fx"
-ERROR: Final = "_mpnb_error"
+VALUE: Final = "_mpnb_value"
 
 
 def _call(method: str, *arguments: ast.expr, of: ast.expr | None = None) -> ast.Call:
@@ -58,15 +59,25 @@ def _rest(number: int) -> ast.expr:
     return _call("rest", of=_site(number))
 
 
+def _noting(body: list[ast.stmt]) -> ast.With:
+    """`with _mpnb.noting(): …`: an error from a rest is told which iteration it is from (a `raise` would move its line)."""
+    return ast.With([ast.withitem(_call("noting"))], body)
+
+
+def noted(statement: ast.stmt) -> ast.stmt:
+    """A statement with a split comprehension in it, whose errors are told which iteration they are from."""
+    return placed(_noting([statement]), statement)
+
+
+def noted_value(statement: ast.Expr) -> list[ast.stmt]:
+    """The same for the last expression of a cell, which has to stay one to be shown."""
+    kept = placed(ast.Assign([ast.Name(VALUE, ast.Store())], statement.value), statement)
+    return [noted(kept), placed(ast.Expr(ast.Name(VALUE, ast.Load())), statement)]
+
+
 def rewrite_for(node: ast.For, number: int, loop: Loop) -> ast.For:
     """The three phases of a `for` loop."""
-    noted = ast.ExceptHandler(
-        ast.Name("BaseException", ast.Load()),
-        ERROR,
-        [ast.Expr(_call("note", ast.Name(ERROR, ast.Load()), of=_site(number))), ast.Raise(None, None)],
-    )
-    rest_body: list[ast.stmt] = [ast.Try(copy.deepcopy(node.body), [noted], [], [])]
-    rest = ast.For(copy.deepcopy(node.target), _rest(number), rest_body, node.orelse)
+    rest = ast.For(copy.deepcopy(node.target), _rest(number), [_noting(copy.deepcopy(node.body))], node.orelse)
     replayed = ast.For(ast.Name(REPLAY, ast.Store()), _call("pool", of=_site(number)), _replay(node, loop), [rest])
     return placed(ast.For(node.target, _items(number, node.iter), node.body, [replayed]), node)
 
@@ -94,11 +105,14 @@ def _replay(node: ast.For, loop: Loop) -> list[ast.stmt]:
 
 
 def rewrite_comprehension(node: Comprehension, number: int, loop: Loop) -> ast.expr:
-    """`[f(x) for x in xs]` → `_mpnb.open(0).list([f(x) for x in ….items(xs)], lambda: [f(x) for x in ….rest()])`."""
+    """`[f(x) for x in xs]` → `_mpnb.at(0).collect_list([f(x) for x in ….items(xs)], [f(x) for x in ….rest()])`.
+
+    Python makes the first list, then asks for `rest()`, which runs the pool and yields what is left for the kernel.
+    """
     rest = copy.deepcopy(node)
     rest.generators[0].iter = _rest(number)
     node.generators[0].iter = _items(number, node.generators[0].iter)
-    return _collected(node, rest, number, loop.kind)
+    return placed(_call(f"collect_{loop.kind}", node, rest, of=_site(number)), node)
 
 
 def rewrite_map(node: ast.Call, number: int) -> ast.expr:
@@ -106,13 +120,7 @@ def rewrite_map(node: ast.Call, number: int) -> ast.expr:
     rest = copy.deepcopy(node)
     rest.args[1] = _rest(number)
     node.args[1] = _items(number, node.args[1])
-    return _collected(node, rest, number, "generator")
+    return placed(_call("collect_generator", node, rest, of=_site(number)), node)
 
 
-def _collected(node: ast.expr, rest: ast.expr, number: int, kind: str) -> ast.expr:
-    nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-    later = ast.Lambda(nothing, rest)
-    return placed(_call(f"collect_{kind}", node, later, of=_site(number)), node)
-
-
-__all__ = ["ERROR", "REPLAY", "RUN", "rewrite_comprehension", "rewrite_for", "rewrite_map"]
+__all__ = ["REPLAY", "RUN", "VALUE", "noted", "noted_value", "rewrite_comprehension", "rewrite_for", "rewrite_map"]
