@@ -1,0 +1,22 @@
+"""Fixtures that several rooms' tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from mirror_process import Notebook, Worker
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
+    """An empty notebook whose namespace is `__main__` during the test."""
+    return Notebook(monkeypatch)
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    """A process with a mirror."""
+    process = Worker()
+    yield process
+    process.close()
