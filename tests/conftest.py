@@ -18,6 +18,7 @@ import nbformat
 import psutil
 import pytest
 from jupyter_client.manager import KernelManager
+from mirror_process import Notebook, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -337,3 +338,20 @@ def run_notebook(clean_jupyter: Path) -> Callable[..., NotebookNode]:
         return client.execute()
 
     return run
+
+
+# ------------------------------------------------------------------------------------------------ a mirror to drive alone
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
+    """Give an empty notebook whose namespace is `__main__` during the test."""
+    return Notebook(monkeypatch)
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    """Give a process with a mirror."""
+    process = Worker()
+    yield process
+    process.close()
