@@ -172,7 +172,10 @@ class Hands:
             self._handle(scheduler.PoolResized(at=time.perf_counter(), workers=self.workers))
             while not self._stopping:
                 for key, mask in self._selector.select(self._timeout()):
-                    key.data(mask)
+                    # What one event led to may have closed what the next one is about.
+                    now = self._selector.get_map().get(key.fileobj)
+                    if now is not None and now.data is key.data:
+                        key.data(mask)
                 self._read_inbox()
                 self._run_timers()
         except BaseException as error:
