@@ -112,7 +112,7 @@ function marks(end, count) {
 function axis(pen, left, width, y, domain, colour) {
   pen.fillStyle = colour;
   pen.textBaseline = "top";
-  for (const at of marks(domain, Math.max(2, width / 90))) {
+  for (const at of marks(domain, Math.max(2, width / 75))) {
     const x = left + (at / domain) * width;
     pen.textAlign = at === 0 ? "left" : "center";
     const seconds = at / 1e4;
@@ -200,10 +200,14 @@ function drawLanes(canvas, state, m, c) {
       const x = grid.left + spans[i] * scale;
       const long = spans[i + 1] * scale;
       edge = spans[i] + spans[i + 1];
-      const border = long > 3.5 ? 1 : long > 1.6 ? 0.5 : 0; // so that tasks can be told apart
       pen.globalAlpha = spans[i + 2] === 0 ? 0.35 + 0.0065 * spans[i + 5] : spans[i + 2] === 4 ? 1 : 0.85;
       pen.fillStyle = colours[spans[i + 2]];
-      pen.fillRect(x, y, Math.max(0.5, long - border), grid.bar);
+      pen.fillRect(x, y, Math.max(0.5, long), grid.bar);
+      if (long > 3) {
+        pen.globalAlpha = 0.6; // a border, so that tasks can be told apart
+        pen.fillStyle = c.ground;
+        pen.fillRect(x + long - 0.7, y, 0.7, grid.bar);
+      }
     }
     pen.globalAlpha = 1;
     const since = m.running[n] ?? -1;

@@ -129,7 +129,7 @@ class Dashboard:
                 self._widget = _panel_class()(snapshot=self._news.whole())
                 self._widget.on_msg(self._on_message)
                 _keep_messages_in_their_subshell(self._widget)
-                bundle = self._widget._repr_mimebundle_()  # noqa: SLF001 - what display() calls
+                bundle = self._widget._repr_mimebundle_()
                 data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
                 self._publish({**data, "text/plain": self._progress_line()}, metadata)
             case "html":

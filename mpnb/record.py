@@ -221,8 +221,8 @@ class _Costs:
         """Seconds of the iterations from `limit` on."""
         bucket, inside = divmod(limit, self.size)
         rest = sum(self.seconds[bucket + 1 :])
-        if bucket < len(self.seconds):
-            rest += self.seconds[bucket] * (self.size - inside) / self.size
+        if bucket < len(self.seconds) and self.counts[bucket] > inside:  # those of a bucket are taken as alike
+            rest += self.seconds[bucket] * (1 - inside / self.counts[bucket])
         return rest
 
 
@@ -282,8 +282,10 @@ class _Job:
         end = now if self.end is None else self.end
         parts = dict(self.parts)
         if self.end is None:
-            for row in self.rows.values():
-                parts[USEFUL if row.sent and row.state != REPEATED else row.state] += max(0.0, end - row.cursor)
+            for row in self.rows.values():  # what is under way is taken for useful, from when it was sent
+                sent = max(row.cursor, min(end, min(row.sent.values(), default=end)))
+                parts[row.state] += sent - row.cursor
+                parts[USEFUL] += max(0.0, end - sent)
             parts[START] += (self.workers - len(self.rows)) * max(0.0, end - self.start)
         wasted = min(self.wasted, parts[USEFUL])
         useful = parts[USEFUL] - wasted

@@ -200,7 +200,7 @@ def static_html(record: Record) -> str:
         f'<span style="color:{colour};font-weight:700;display:inline-block;min-width:1.2em">{mark}</span>'
         f"{_headline(lines[head])}"
     )
-    style = f"font:13px/1.5 {FONT};color:var(--jp-ui-font-color1, currentColor);max-width:960px;margin:2px 0"
+    style = f"font:13px/1.5 {FONT};color:var(--jp-ui-font-color1, currentColor);max-width:1040px;margin:2px 0"
     others = "".join(f'<div style="color:{MUTED};padding-left:1.2em">{escape(line)}</div>' for line in rest)
     if not split:
         return f'<div style="{style}">{words}{others}</div>'
@@ -225,7 +225,7 @@ def _headline(line: str) -> str:
 
 def _title(text: str, more: str = "") -> str:
     return (
-        '<div style="display:flex;justify-content:space-between;align-items:baseline;gap:8px;margin-bottom:4px">'
+        '<div style="display:flex;justify-content:space-between;align-items:center;gap:8px;height:24px;margin-bottom:3px">'
         f'<span style="font-size:10.5px;letter-spacing:.07em;text-transform:uppercase;color:{MUTED}">{text}</span>'
         f"{more}</div>"
     )

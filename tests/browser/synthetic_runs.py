@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 import random
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -175,3 +176,32 @@ def play(record: Record, dashboard: Any, made: list[Event], *, until: Any = None
         if isinstance(event, BatchFinished):
             fields["times"] = tuple(t + shift for t in event.times)
         record.add(type(event)(**fields))
+
+
+def show(cores: int = 4, **options: Any) -> Record:
+    """Show a made-up run in the notebook that calls this, in real time, until it ends or Stop is clicked."""
+    from mpnb.dashboard import Dashboard
+
+    made = events(**options)
+    clicked: list[tuple[float, str]] = []
+    record = Record([site()])
+    workers = int(options.get("workers", 4))
+    dashboard = Dashboard(
+        record,
+        on_stop=lambda: clicked.append((time.perf_counter(), threading.current_thread().name)),
+        key="synthetic",
+        load=MadeUpLoad(cores, workers),
+    )
+    dashboard.show()
+    try:
+        play(record, dashboard, made, until=lambda: bool(clicked))
+    except KeyboardInterrupt:
+        clicked.append((time.perf_counter(), "interrupt"))
+    if clicked:
+        now = time.perf_counter()
+        record.add(JobEnded(at=now, site=0))
+        record.add(SiteEnded(at=now, site=0, iterations=record.progress.done))
+        record.add(RunEnded(at=now, status="stopped"))
+        print("stopped by", clicked[0][1], f"{time.perf_counter() - clicked[0][0]:.3f}")
+    dashboard.finish()
+    return record
