@@ -374,7 +374,15 @@ def _text(value: Any, owner: str, cache: EncodeCache, depth: int = 0) -> str:
 
 
 _ATOMS: Final = {int, float, complex, str, bytes, bool, type(None), type(...), range}
-_CLASS_OWN: Final = {"__dict__", "__weakref__", "__doc__", "_abc_impl", "__firstlineno__", "__static_attributes__"}
+_CLASS_OWN: Final = {
+    "__slotnames__",
+    "__dict__",
+    "__weakref__",
+    "__doc__",
+    "_abc_impl",
+    "__firstlineno__",
+    "__static_attributes__",
+}
 
 
 def _code_text(code: CodeType) -> tuple[Any, ...]:
