@@ -1175,7 +1175,7 @@ _CONTAINERS: Final = (list, dict, set, frozenset, tuple, bytearray)
 def located(path: str, thing: Any, error: Exception, probe: Callable[[Any], Exception | None]) -> CodecError:
     """Walk from an object that could not be encoded to the one inside that is to blame."""
     seen: set[int] = set()
-    while id(thing) not in seen:
+    while id(thing) not in seen and not isinstance(error, RecursionError):
         seen.add(id(thing))
         for step, child in _children(thing):
             found = None if id(child) in seen or isinstance(child, (str, bytes, int, float)) else probe(child)
