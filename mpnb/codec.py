@@ -374,7 +374,15 @@ def _text(value: Any, owner: str, cache: EncodeCache, depth: int = 0) -> str:
 
 
 _ATOMS: Final = {int, float, complex, str, bytes, bool, type(None), type(...), range}
-_CLASS_OWN: Final = {"__dict__", "__weakref__", "__doc__", "_abc_impl", "__firstlineno__", "__static_attributes__"}
+_CLASS_OWN: Final = {
+    "__slotnames__",
+    "__dict__",
+    "__weakref__",
+    "__doc__",
+    "_abc_impl",
+    "__firstlineno__",
+    "__static_attributes__",
+}
 
 
 def _code_text(code: CodeType) -> tuple[Any, ...]:
@@ -1167,7 +1175,7 @@ _CONTAINERS: Final = (list, dict, set, frozenset, tuple, bytearray)
 def located(path: str, thing: Any, error: Exception, probe: Callable[[Any], Exception | None]) -> CodecError:
     """Walk from an object that could not be encoded to the one inside that is to blame."""
     seen: set[int] = set()
-    while id(thing) not in seen:
+    while id(thing) not in seen and not isinstance(error, RecursionError):
         seen.add(id(thing))
         for step, child in _children(thing):
             found = None if id(child) in seen or isinstance(child, (str, bytes, int, float)) else probe(child)
