@@ -1,10 +1,121 @@
-"""Cores that this process may really use."""
+"""The cores that this process may really use, and how busy they are. Asks the system; changes nothing."""
 
 from __future__ import annotations
 
+import math
 import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+CGROUPS: Final = Path("/sys/fs/cgroup")
+OWN_CGROUP: Final = Path("/proc/self/cgroup")
 
 
 def usable_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Give the number of cores that can be kept busy: those it may run on, and no more than the container's quota.
+
+    Examples
+    --------
+    >>> usable_cores() >= 1
+    True
+    """
+    allowed = allowed_cores()
+    quota = cpu_quota()
+    return len(allowed) if quota is None else max(1, min(len(allowed), math.ceil(quota - 0.05)))
+
+
+def allowed_cores() -> list[int]:
+    """List the numbers of the cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def cpu_quota() -> float | None:
+    """Give the cores' worth of time that the container grants (cgroup v2 or v1); None where there is no limit."""
+    limits = []
+    for folder in _own_folders("cpu"):
+        if (text := _read(folder / "cpu.max")) is not None:  # v2: "150000 100000" or "max 100000"
+            quota, _, period = text.partition(" ")
+        else:
+            quota, period = _read(folder / "cpu.cfs_quota_us") or "-1", _read(folder / "cpu.cfs_period_us") or "100000"
+        if quota.isdigit() and period.isdigit() and int(quota) > 0 and int(period) > 0:
+            limits.append(int(quota) / int(period))
+    return min(limits, default=None)
+
+
+def memory_limit() -> int | None:
+    """Give the bytes of memory that the container grants; None where there is no limit."""
+    limits = []
+    for folder in _own_folders("memory"):
+        text = _read(folder / "memory.max") or _read(folder / "memory.limit_in_bytes") or ""
+        if text.isdigit() and int(text) < 1 << 60:  # v1 writes "no limit" as a number near 2⁶³
+            limits.append(int(text))
+    return min(limits, default=None)
+
+
+def _own_folders(controller: str) -> list[Path]:
+    """List this process's cgroup and all above it: any of them may hold the limit."""
+    inside = {""}
+    for line in (_read(OWN_CGROUP) or "").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers or controller in controllers.split(","):
+            parts = path.strip("/").split("/")
+            inside |= {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
+    return [root / path for root in (CGROUPS, CGROUPS / controller) for path in sorted(inside)]
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:  # not there: another version of cgroups, another system, no permission
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How busy the machine was lately: user and system share (0 to 1) of each usable core, and its memory."""
+
+    cores: tuple[tuple[float, float], ...]
+    memory_used: int
+    memory_total: int
+
+
+class Load:
+    """Samples the load. Each call of `sample` speaks of the time since the one before."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._psutil: Any = psutil
+        self._allowed = set(allowed_cores())
+        self._limit = memory_limit()
+        self._before = self._times()
+
+    def _times(self) -> list[Any]:
+        return [times for n, times in enumerate(self._psutil.cpu_times(percpu=True)) if n in self._allowed]
+
+    def sample(self) -> Sample:
+        """Give the load since the last call."""
+        before, after = self._before, self._times()
+        self._before = after
+        memory = self._psutil.virtual_memory()
+        total = memory.total if self._limit is None else min(memory.total, self._limit)
+        return Sample(
+            tuple(_shares(old, new) for old, new in zip(before, after, strict=False)),
+            min(memory.total - memory.available, total),
+            total,
+        )
+
+
+def _shares(old: Any, new: Any) -> tuple[float, float]:
+    """User and system share of one core between two readings."""
+    spent = {name: max(0.0, getattr(new, name) - getattr(old, name)) for name in new._fields}
+    # Linux counts a guest's time in user and nice, too
+    total = sum(spent.values()) - spent.get("guest", 0.0) - spent.get("guest_nice", 0.0)
+    if total <= 0:
+        return 0.0, 0.0
+    user = spent["user"] + spent.get("nice", 0.0)
+    idle = spent["idle"] + spent.get("iowait", 0.0)
+    return user / total, max(0.0, total - user - idle) / total
