@@ -7,6 +7,7 @@ adds `(STDOUT, text)` and `(STDERR, text)` where the function prints, so that ev
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FunctionType
@@ -97,3 +98,11 @@ class Engine(Protocol):
         While the caller waits in `next()`, `tell(Ticked)` comes at least every 0.1 s; what `tell` raises ends the wait.
         """
         ...
+
+
+def snapshot(value: Any) -> Any:
+    """A copy of a value that an effect uses up at once, so that what the iteration does to it later does not show."""
+    kind = type(value)
+    if kind in (int, float, complex, bool, str, bytes, tuple, frozenset, range, type(None)):
+        return value
+    return copy.copy(value)

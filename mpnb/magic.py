@@ -1,0 +1,245 @@
+"""`%%parallel` in IPython: reads the line, plans the cell, lets IPython run it, shows what became of it.
+
+Two hooks instead of a magic that runs the cell, so that `await`, a final `;`, `Out` and errors that stop Run All are
+as without it. An input transformer turns the `%%parallel` line into a string that stands alone, in the same line: a
+statement without effect that the syntax tree still has. An AST transformer takes it out and rewrites the cell. So no
+state is kept between the two, and `%%time` above `%%parallel` works as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import shlex
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+from mpnb import plan
+from mpnb.engine import Engine
+from mpnb.events import Event, Ticked
+from mpnb.plan.loops import ENTRY
+from mpnb.plan.rewrite import ERROR, REPLAY
+from mpnb.session import Options, Run, Session, current
+
+MARK: Final = "%%parallel"
+#: Cell magics that run the cell as Python through IPython: %%parallel goes below them.
+_TRANSPARENT: Final = frozenset({"%%time", "%%capture"})
+_HIDDEN: Final = (plan.RUN, REPLAY, ENTRY, ERROR)
+#: Seconds after which a run in the pool shows its panel; shorter ones would only flicker.
+_PANEL_AFTER_S: Final = 0.25
+
+
+class _LineParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"%%parallel: {message}")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise UsageError(message or f"%%parallel: nothing was run (status {status})")
+
+
+def _workers(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 1024:
+        msg = f"workers must be a whole number from 1 to 1024, was {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return number
+
+
+def _engine_name(text: str) -> str:
+    if text != "local":
+        msg = f"there is no engine {text!r}: only 'local', the pool of this machine"
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
+def _parser() -> _LineParser:
+    parser = _LineParser(prog=MARK, add_help=False, allow_abbrev=False)
+    add = parser.add_argument
+    add("-n", type=_workers, metavar="N", dest="workers", help="workers to use (default: the cores this kernel may use)")
+    add("--on", type=_engine_name, metavar="ENGINE", default="local", help="where to run: 'local', this machine's pool")
+    add("--no-probe", action="store_true", help="send every iteration to the pool at once; overrides no refusal")
+    add("--explain", action="store_true", help="show the plan of the cell; runs nothing")
+    add("--strict", action="store_true", help="make it a RefusedError when a loop can't be split")
+    add("--quiet", action="store_true", help="show neither panel nor summary")
+    return parser
+
+
+def read_line(line: str) -> Options:
+    """Read what stands behind `%%parallel`.
+
+    Raises
+    ------
+    UsageError
+        An option that does not exist, or a value that is not allowed.
+
+    Examples
+    --------
+    >>> read_line("-n 2 --quiet").workers
+    2
+    """
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError as error:
+        raise UsageError(f"{MARK}: {error}") from None
+    found = _parser().parse_args(words)
+    return Options(
+        workers=found.workers,
+        probe=not found.no_probe,
+        explain=found.explain,
+        strict=found.strict,
+        quiet=found.quiet,
+    )
+
+
+def _is_mark(line: str) -> bool:
+    words = line.split(maxsplit=1)
+    return bool(words) and words[0] == MARK
+
+
+def take_line(lines: list[str]) -> list[str]:
+    """The input transformer: the `%%parallel` line becomes a string, which the syntax tree keeps."""
+    if not lines or not _is_mark(lines[0]):
+        return lines
+    read_line(lines[0].strip()[len(MARK) :])  # a wrong option ends it here, before anything runs
+    body = lines[1:]
+    if body and body[0].startswith("%%") and not _is_mark(body[0]):
+        if body[0].split()[0] not in _TRANSPARENT:
+            return body  # not Python: a %%bash cell is a %%bash cell
+        return [body[0], lines[0], *body[1:]]
+    return [repr(lines[0].strip()) + "\n", *body]
+
+
+take_line.has_side_effects = True  # type: ignore[attr-defined]  # IPython: not for checking whether input is complete
+
+
+def _marked(tree: ast.Module) -> Options | None:
+    """The options of a marked cell, None for any other."""
+    match tree.body:
+        case [ast.Expr(ast.Constant(str(text))), *_] if _is_mark(text):
+            return read_line(text[len(MARK) :])
+        case _:
+            return None
+
+
+class CellTransformer(ast.NodeTransformer):
+    """The AST transformer: rewrites a marked cell and starts its run."""
+
+    def __init__(self, shell: InteractiveShell, session: Session) -> None:
+        self.shell = shell
+        self.session = session
+        self.run: Run | None = None
+        self.view: _View | None = None
+
+    def visit(self, node: Any) -> Any:
+        options = _marked(node) if isinstance(node, ast.Module) else None
+        if options is None:
+            return node
+        del node.body[0]
+        self.finish("finished")  # a run left over from a cell that never ended
+        cell = plan.read_cell(node)
+        self.view = None if options.quiet or options.explain else _View()
+        listeners = [self.view.on_event] if self.view else []
+        run = self.session.begin(cell, self.shell.user_ns, options, listeners)
+        if self.view:
+            self.view.attach(run)
+        if options.explain:
+            for line in run.explain() or ["nothing to split"]:
+                print(f"[mpnb] {line}")  # noqa: T201 -- the answer to what was asked
+            cell.tree.body = []
+            return cell.tree
+        self.run = run
+        self.shell.user_ns[plan.RUN] = run
+        if options.strict and any(site.refusal for site in cell.sites):
+            raised = ast.parse(f"raise {plan.RUN}.refused()")
+            raised.body[0].lineno = next(site.line for site in cell.sites if site.refusal)
+            cell.tree.body = raised.body
+        return cell.tree
+
+    def after_cell(self, result: Any) -> None:
+        """IPython's post_run_cell: the cell is over, however it ended."""
+        error = result.error_in_exec or result.error_before_exec
+        stopped = isinstance(error, KeyboardInterrupt)
+        self.finish("stopped" if stopped else "failed" if error is not None else "finished")
+
+    def finish(self, status: str) -> None:
+        """End the run that is under way, if one is, and show what became of it."""
+        run, view = self.run, self.view
+        self.run = self.view = None
+        if run is None:
+            return
+        for name in _HIDDEN:
+            self.shell.user_ns.pop(name, None)
+        run.end(status)
+        if view is not None:
+            view.close()
+
+
+class _View:
+    """What the user sees of a run: a panel once it turns out to be long, and the summary at its end."""
+
+    def __init__(self) -> None:
+        self.run: Run | None = None
+        self.dashboard: Any = None
+        self.first_tick: float | None = None
+
+    def attach(self, run: Run) -> None:
+        from mpnb.dashboard import Dashboard
+
+        self.run = run
+        self.dashboard = Dashboard(run.record, on_stop=run.stop, key="run")
+
+    def on_event(self, event: Event) -> None:
+        if not isinstance(event, Ticked) or self.dashboard is None:
+            return
+        if self.first_tick is None:
+            self.first_tick = event.at
+        if event.at - self.first_tick >= _PANEL_AFTER_S:
+            self.dashboard.show()
+            self.dashboard.tick(event.at)
+
+    def close(self) -> None:
+        self.dashboard.finish()
+
+
+def load(shell: InteractiveShell, make_engine: Callable[[], Engine]) -> None:
+    """Hook into a shell; the pool starts in the background."""
+    session = current(make_engine)
+    if any(isinstance(transformer, CellTransformer) for transformer in shell.ast_transformers):
+        return
+    transformer = CellTransformer(shell, session)
+    shell.input_transformers_cleanup.append(take_line)
+    shell.ast_transformers.append(transformer)
+    shell.events.register("post_run_cell", transformer.after_cell)
+
+    def parallel(line: str, cell: str) -> None:
+        shell.run_cell(f"{MARK} {line}\n{cell}")
+
+    parallel.__doc__ = _help()
+    shell.register_magic_function(parallel, "cell", "parallel")
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take the hooks out again."""
+    for transformer in [t for t in shell.ast_transformers if isinstance(t, CellTransformer)]:
+        shell.ast_transformers.remove(transformer)
+        shell.events.unregister("post_run_cell", transformer.after_cell)
+    if take_line in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(take_line)
+    shell.magics_manager.magics["cell"].pop("parallel", None)
+
+
+def _help() -> str:
+    text = """Run the loops of this cell on every core, with the result that the cell gives without this line.
+
+    Comprehensions, generator expressions inside list/sum/max/min/sorted/dict/set/tuple, map(f, xs) and for loops are
+    split where that can be shown to be safe; the others stay serial, and one line says why.
+    `mpnb.last_run().sites` tells of each.
+
+    """
+    return text + _parser().format_help().replace("usage: ", "").replace("\n", "\n    ")

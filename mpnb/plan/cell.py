@@ -1,0 +1,150 @@
+"""A cell's syntax tree in, a `CellPlan` out: its sites found, each read by its own text, those that fit rewritten.
+
+Sites are looked for at every depth of the cell's own statements, not inside functions and classes. The outermost one
+that can be split is split; what stands inside it runs where its iterations run.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+from mpnb.plan.loops import read_comprehension, read_for, read_map
+from mpnb.plan.rewrite import rewrite_comprehension, rewrite_for, rewrite_map
+from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
+
+#: Builtins that use up a generator expression or map at once.
+CONSUMERS: Final = frozenset({"list", "sum", "max", "min", "sorted", "dict", "set", "tuple"})
+#: With one of these in a cell, its names could be seen while it runs: it is left alone.
+_SEES_NAMES: Final = frozenset({"globals", "locals", "vars", "dir", "exec", "eval"})
+
+
+def read_cell(tree: ast.Module) -> CellPlan:
+    """Plan a cell; the tree is changed in place. Runs nothing and looks at no object."""
+    seeing = next((n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in _SEES_NAMES), None)
+    if seeing is not None:
+        why = f"nothing is split: line {seeing.lineno} uses {seeing.id}(), which sees every name of the cell"
+        return CellPlan(tree, [], why)
+    finder = _SiteFinder()
+    tree.body = [finder.visit(statement) for statement in tree.body]
+    return CellPlan(tree, finder.sites, "" if finder.sites else _why_none(tree))
+
+
+def _why_none(tree: ast.Module) -> str:
+    if not tree.body:
+        return "no loop here: the cell is empty"
+    for node in _own_nodes(tree):
+        if isinstance(node, ast.While):
+            return f"while loops stay serial (line {node.lineno})"
+        if isinstance(node, ast.AsyncFor):
+            return f"async for loops stay serial (line {node.lineno})"
+    calls = [node for node in _own_nodes(tree) if isinstance(node, ast.Call)]
+    if calls:
+        return f"no loop here: line {calls[0].lineno} is one call, {ast.unparse(calls[0].func)}()"
+    return "no loop here"
+
+
+def _own_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(tree):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield child
+            yield from _own_nodes(child)
+
+
+class _SiteFinder(ast.NodeTransformer):
+    """Walks a cell from outside in; numbers the sites in the order in which it meets them."""
+
+    def __init__(self) -> None:
+        self.sites: list[SitePlan] = []
+        self.label = ""
+
+    def _site(self, kind: str, node: ast.expr | ast.stmt, label: str, read: Loop | Refusal) -> SitePlan:
+        site = SitePlan(len(self.sites), kind, node.lineno, node.col_offset, label)
+        if isinstance(read, Loop):
+            site.loop = read
+            site.label = read.label
+        else:
+            site.refusal = read
+        self.sites.append(site)
+        return site
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        before, self.label = self.label, ast.unparse(node.targets[0])
+        self.generic_visit(node)
+        self.label = before
+        return node
+
+    def visit_For(self, node: ast.For) -> ast.AST:
+        read = read_for(node)
+        site = self._site("for", node, ast.unparse(node.target), read)
+        if site.loop is None:
+            self.generic_visit(node)
+            return node
+        node.orelse = [self.visit(statement) for statement in node.orelse]
+        rewritten = rewrite_for(node, site.number, site.loop)
+        # a site inside the iterable: for row in [load(p) for p in paths]
+        rewritten.iter = self.visit(rewritten.iter)
+        return rewritten
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        return self._comprehension("list", node)
+
+    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
+        return self._comprehension("set", node)
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        return self._comprehension("dict", node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+        # not used up at once, as far as can be told: it stays lazy; only its first iterable is evaluated here
+        node.generators[0].iter = self.visit(node.generators[0].iter)
+        return node
+
+    def _shown(self, node: ast.expr) -> str:
+        text = self.label or ast.unparse(node)
+        return text if len(text) <= 40 else text[:39] + "…"
+
+    def _comprehension(self, kind: str, node: ast.ListComp | ast.SetComp | ast.DictComp) -> ast.AST:
+        site = self._site(kind, node, self._shown(node), read_comprehension(node, self._shown(node)))
+        if site.loop is None:
+            node.generators[0].iter = self.visit(node.generators[0].iter)
+            return node
+        rewritten = rewrite_comprehension(node, site.number, site.loop)
+        node.generators[0].iter = self.visit(node.generators[0].iter)
+        return rewritten
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        match node:
+            case ast.Call(ast.Name(consumer), [ast.GeneratorExp() as inner, *_]) if consumer in CONSUMERS:
+                read = read_comprehension(inner, self._shown(node), consumer)
+                site = self._site("generator", inner, self._shown(node), read)
+                if site.loop is not None:
+                    node.args[0] = rewrite_comprehension(inner, site.number, site.loop)
+                    inner.generators[0].iter = self.visit(inner.generators[0].iter)
+                    node.args[1:] = [self.visit(argument) for argument in node.args[1:]]
+                    return node
+            case ast.Call(ast.Name(consumer), [ast.Call(ast.Name("map"), [_, _, *_]) as inner, *_]) if consumer in CONSUMERS:
+                read = read_map(inner, self._shown(node), consumer)
+                site = self._site("map", inner, self._shown(node), read)
+                if site.loop is not None:
+                    node.args[0] = rewrite_map(inner, site.number)
+                    inner.args[1] = self.visit(inner.args[1])
+                    node.args[1:] = [self.visit(argument) for argument in node.args[1:]]
+                    return node
+            case _:
+                pass
+        self.generic_visit(node)
+        return node

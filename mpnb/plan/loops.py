@@ -1,0 +1,460 @@
+"""One loop or comprehension in, a `Loop` or a `Refusal` out, by its own text alone.
+
+What the helpers do that it calls, and of what type its objects are, is looked into later and elsewhere (`purity`):
+only when the loop turns out to be worth it.
+
+Every name in a body falls in one class, in the words of MATLAB's parfor: loop variable, temporary, broadcast,
+reduction (an *accumulator*: changed, never read); anything else is carried from one iteration to the next: a refusal.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from mpnb.plan.names import Comprehension, assigned_first, read_names, target_names
+from mpnb.plan.types import Effect, Loop, Refusal
+
+#: Effect numbers beside those of a loop's own effects; negative, like the engine's STDOUT and STDERR.
+BREAK: Final = -3
+
+ITEM: Final = "_mpnb_item"
+EFFECTS: Final = "_mpnb_effects"
+LAST: Final = "_mpnb_last"
+SNAP: Final = "_mpnb_snap"
+ENTRY: Final = "_mpnb_e"
+
+#: Methods that change their object and whose result is not used: replayed on the notebook's own object.
+#: The value tells whether the argument is consumed at once (so that a later change to it must not show).
+_EFFECT_METHODS: Final = {
+    "append": False,
+    "appendleft": False,
+    "insert": False,
+    "add": False,
+    "discard": False,
+    "extend": True,
+    "extendleft": True,
+    "update": True,
+}
+
+_PLAIN = (ast.Assign, ast.AugAssign, ast.Expr, ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
+_SIMPLE = (ast.Break, ast.Continue, ast.Pass, ast.Assert, ast.Raise)
+_STATEMENTS: Final = _PLAIN + _SIMPLE
+_SUSPENDING: Final = (ast.Await, ast.Yield, ast.YieldFrom, ast.AsyncFor, ast.AsyncWith)
+_ITERABLE_WRAPPERS: Final = frozenset({"enumerate", "zip", "reversed"})
+
+
+_Node = TypeVar("_Node", bound=ast.AST)
+
+
+class _Refused(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+def _refuse(code: str, node: ast.AST, name: str, why: str, instead: str = "") -> _Refused:
+    return _Refused(Refusal(code, getattr(node, "lineno", 0), name, why, instead))
+
+
+def read_for(node: ast.For) -> Loop | Refusal:
+    """Read a `for` loop."""
+    try:
+        return _ForReader(node).read()
+    except _Refused as refused:
+        return refused.refusal
+
+
+def read_comprehension(node: Comprehension, label: str, consumer: str = "") -> Loop | Refusal:
+    """Read a comprehension, or a generator expression that `consumer` uses up at once."""
+    try:
+        return _read_comprehension(node, label, consumer)
+    except _Refused as refused:
+        return refused.refusal
+
+
+def read_map(node: ast.Call, label: str, consumer: str) -> Loop | Refusal:
+    """Read `map(f, xs)` inside a call that uses it up at once."""
+    function, *iterables = node.args
+    if len(iterables) != 1 or node.keywords or isinstance(iterables[0], ast.Starred):
+        return Refusal("statement", node.lineno, "map", "is split over one iterable only", "a comprehension over zip()")
+    if not isinstance(function, ast.Name | ast.Attribute | ast.Lambda):
+        return Refusal("unknown-call", node.lineno, "map", "is given a function that is computed on the spot")
+    call = ast.Call(copy.deepcopy(function), [ast.Name("_mpnb_x", ast.Load())], [])
+    body: list[ast.stmt] = [_record(0, [call], node)]
+    return _assemble("map", node, label, ast.Name("_mpnb_x", ast.Store()), iterables[0], body, consumer)
+
+
+def is_wrapper(node: ast.expr) -> bool:
+    """Is this `enumerate(…)`, `zip(…)` or `reversed(…)`, whose own iterables are what counts?"""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in _ITERABLE_WRAPPERS
+        and bool(node.args)
+        and not any(isinstance(argument, ast.Starred) for argument in node.args)
+    )
+
+
+def _record(number: int, operands: list[ast.expr], where: ast.AST) -> ast.Expr:
+    """`_mpnb_effects.append((number, operand, …))`, at the place of the statement that it stands for."""
+    entry = ast.Tuple([ast.Constant(number), *operands], ast.Load())
+    call = ast.Call(ast.Attribute(ast.Name(EFFECTS, ast.Load()), "append", ast.Load()), [entry], [])
+    return placed(ast.Expr(call), where)
+
+
+def placed(new: _Node, where: ast.AST) -> _Node:
+    """Give a made node and what is new in it the position of the node that it stands for."""
+    ast.copy_location(new, where)
+    return ast.fix_missing_locations(new)
+
+
+def _operand(position: int) -> ast.expr:
+    return ast.Subscript(ast.Name(ENTRY, ast.Load()), ast.Constant(position), ast.Load())
+
+
+def _snapped(value: ast.expr) -> ast.expr:
+    """What is consumed at once is copied, unless it is made on the spot and nobody else holds it."""
+    if isinstance(value, ast.Constant | ast.JoinedStr | ast.BinOp | ast.List | ast.ListComp | ast.Dict | ast.Set):
+        return value
+    return ast.Call(ast.Name(SNAP, ast.Load()), [value], [])
+
+
+@dataclass(slots=True)
+class _Found:
+    """An effect as found in a body: what it changes, its operands in the order of evaluation, how to replay it."""
+
+    form: str
+    target: str
+    operands: list[ast.expr]
+    replay: ast.stmt
+    can_raise: bool
+
+
+class _ForReader:
+    """Reads one `for` loop: checks its statements, takes its effects out of the body, classifies its names."""
+
+    def __init__(self, node: ast.For) -> None:
+        self.node = node
+        self.effects: list[Effect] = []
+        names = read_names(node.body)
+        self.handlers = frozenset(names.handlers)
+        self.plain = self._plain_defs()
+
+    def _plain_defs(self) -> frozenset[str]:
+        """Names that the body sets other than by `+=` and `total = total + …`."""
+        augmented = {
+            id(inner.target) if isinstance(inner, ast.AugAssign) else id(inner.targets[0])
+            for statement in self.node.body
+            for inner in ast.walk(statement)
+            if isinstance(inner, ast.AugAssign) or (isinstance(inner, ast.Assign) and _own_operand(inner) is not None)
+        }
+        # both forms on one name, or anything beside them, make it an ordinary variable
+        plain = {
+            name
+            for statement in self.node.body
+            for inner in ast.walk(statement)
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store) and id(inner) not in augmented
+            for name in [inner.id]
+        }
+        bound = set(read_names(self.node.body).defs) - {
+            inner.id
+            for statement in self.node.body
+            for inner in ast.walk(statement)
+            if isinstance(inner, ast.Name) and id(inner) in augmented
+        }
+        return frozenset(plain | bound | set(target_names(self.node.target)))
+
+    def read(self) -> Loop:
+        node = self.node
+        _check_target(node.target)
+        self._check_statements(node.body)
+        taker = _EffectTaker(self)
+        body = taker.block(copy.deepcopy(node.body), guarded=False)
+        accumulators = {effect.target for effect in self.effects}
+
+        names = read_names(body)
+        targets = frozenset(target_names(node.target))
+        for name, positions in names.refs.items():
+            if name in accumulators:
+                changed = next(e.line for e in self.effects if e.target == name)
+                why = f"is read (line {positions[0][0]}) and changed (line {changed}) by the loop"
+                raise _Refused(
+                    Refusal("accumulator-read", positions[0][0], name, f"{why}, so each iteration needs the one before")
+                )
+        both = self.handlers & (targets | {n for n, p in names.defs.items() if len(p) > 1})
+        if both:
+            raise _refuse("statement", node, min(both), "is both the name of a caught exception and set otherwise")
+
+        temporaries = frozenset(names.defs) - self.handlers
+        flow = assigned_first(body, targets, temporaries | targets)
+        if flow.early:
+            name, line = min(flow.early.items(), key=lambda item: item[1])
+            why = f"is read (line {line}) before this iteration sets it, so each iteration needs the one before"
+            raise _Refused(Refusal("carried", line, name, why))
+
+        binds = self._binds(sorted(temporaries), flow.always)
+        task = _task(node, node.target, _with_breaks(body), binds)
+        by_target: dict[str, tuple[Effect, ...]] = {}
+        for effect in self.effects:
+            if effect.form != "bind":
+                by_target[effect.target] = (*by_target.get(effect.target, ()), effect)
+        return Loop(
+            kind="for",
+            line=node.lineno,
+            column=node.col_offset,
+            label=", ".join(by_target) or ast.unparse(node.target),
+            targets=targets,
+            reads=frozenset(names.refs) - targets - temporaries - self.handlers - {EFFECTS, SNAP},
+            accumulators=by_target,
+            temporaries=temporaries,
+            handler_names=self.handlers,
+            effects=tuple(self.effects),
+            task=task,
+            iterable=node.iter,
+            body=tuple(node.body),
+        )
+
+    def _check_statements(self, body: list[ast.stmt]) -> None:
+        for statement in body:
+            for inner in ast.walk(statement):
+                if isinstance(inner, _SUSPENDING):
+                    raise _refuse("statement", inner, "", "a loop that awaits or yields stays serial")
+                if isinstance(inner, ast.stmt) and not isinstance(inner, _STATEMENTS):
+                    keyword = ast.unparse(inner).split(maxsplit=1)[0].rstrip(":")
+                    raise _refuse("statement", inner, keyword, "inside a loop is not split", "move it above the loop")
+                if isinstance(inner, ast.TryStar):
+                    raise _refuse("statement", inner, "except*", "inside a loop is not split")
+
+    def add(self, found: _Found, where: ast.stmt) -> list[ast.stmt]:
+        """Number an effect, and return the statement that records it in the worker."""
+        number = len(self.effects)
+        replay = placed(found.replay, where)
+        self.effects.append(Effect(number, found.form, found.target, where.lineno, replay, found.can_raise))
+        return [_record(number, found.operands, where)]
+
+    def _binds(self, temporaries: list[str], always: frozenset[str]) -> list[ast.stmt]:
+        """Statements at the end of the task that send temporaries home.
+
+        Those that every iteration sets only matter in the last one; the others are sent whenever they are set.
+        """
+        statements: list[ast.stmt] = []
+        for name in temporaries:
+            number = len(self.effects)
+            replay = ast.Assign([ast.Name(name, ast.Store())], _operand(1))
+            self.effects.append(Effect(number, "bind", name, self.node.lineno, placed(replay, self.node), False))
+            record = _record(number, [ast.Name(name, ast.Load())], self.node)
+            unbound = ast.ExceptHandler(ast.Name("NameError", ast.Load()), None, [ast.Pass()])
+            attempt: ast.stmt = ast.Try([record], [unbound], [], [])
+            if name in always:
+                attempt = ast.If(ast.Name(LAST, ast.Load()), [attempt], [])
+            statements.append(placed(attempt, self.node))
+        return statements
+
+
+class _EffectTaker:
+    """Replaces every statement that changes an outside object by one that records the change."""
+
+    def __init__(self, reader: _ForReader) -> None:
+        self.reader = reader
+
+    def block(self, body: list[ast.stmt], *, guarded: bool) -> list[ast.stmt]:
+        taken: list[ast.stmt] = []
+        for statement in body:
+            found = self._effect(statement)
+            if found is None:
+                self._inner(statement, guarded=guarded)
+                taken.append(statement)
+                continue
+            if guarded and found.can_raise:
+                why = f"is changed inside try or with (line {statement.lineno}), where an error of the change would be seen"
+                raise _refuse("effect-in-try", statement, found.target, why, "change it after the try")
+            taken += self.reader.add(found, statement)
+        return taken
+
+    def _inner(self, statement: ast.stmt, *, guarded: bool) -> None:
+        within = guarded or isinstance(statement, ast.Try) or (isinstance(statement, ast.With) and _may_swallow(statement))
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(statement, field, None)
+            if block:
+                setattr(statement, field, self.block(block, guarded=within))
+        for handler in getattr(statement, "handlers", ()):
+            handler.body = self.block(handler.body, guarded=within)
+        for case in getattr(statement, "cases", ()):
+            case.body = self.block(case.body, guarded=within)
+
+    def _is_outside(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Name) and node.id not in self.reader.plain
+
+    def _effect(self, statement: ast.stmt) -> _Found | None:
+        match statement:
+            case ast.Expr(ast.Call(ast.Attribute(ast.Name(name) as owner, method), arguments, [])) if (
+                method in _EFFECT_METHODS and self._is_outside(owner)
+            ):
+                if any(isinstance(argument, ast.Starred) for argument in arguments):
+                    return None
+                consumed = _EFFECT_METHODS[method]
+                operands = [_snapped(a) if consumed else a for a in arguments]
+                call = ast.Call(
+                    ast.Attribute(ast.Name(name, ast.Load()), method, ast.Load()),
+                    [_operand(i + 1) for i in range(len(arguments))],
+                    [],
+                )
+                return _Found(method, name, operands, ast.Expr(call), can_raise=method != "append")
+            case ast.Assign([ast.Subscript(ast.Name(name) as owner, key)], value) if self._is_outside(owner):
+                # a[k] = v evaluates v first
+                place = ast.Subscript(ast.Name(name, ast.Load()), _operand(2), ast.Store())
+                key = _slice_as_value(key)
+                return _Found("setitem", name, [value, key], ast.Assign([place], _operand(1)), can_raise=True)
+            case ast.AugAssign(ast.Name(name) as owner, op, value) if self._is_outside(owner):
+                replay = ast.AugAssign(ast.Name(name, ast.Store()), op, _operand(1))
+                return _Found("aug", name, [_snapped(value)], replay, can_raise=True)
+            case ast.AugAssign(ast.Subscript(ast.Name(name) as owner, key), op, value) if self._is_outside(owner):
+                place = ast.Subscript(ast.Name(name, ast.Load()), _operand(1), ast.Store())
+                replay = ast.AugAssign(place, op, _operand(2))
+                key = _slice_as_value(key)
+                return _Found("augitem", name, [key, _snapped(value)], replay, can_raise=True)
+            case ast.Assign([ast.Name(name) as owner], ast.BinOp(_, op, value)) if self._is_outside(owner):
+                own = ast.BinOp(ast.Name(name, ast.Load()), op, _operand(1))
+                return _Found("binop", name, [_snapped(value)], ast.Assign([ast.Name(name, ast.Store())], own), can_raise=True)
+            case _:
+                return None
+
+
+def _own_operand(node: ast.Assign) -> str | None:
+    """The name in `total = total + …`, None for any other assignment."""
+    match node:
+        case ast.Assign([ast.Name(name)], ast.BinOp(ast.Name(left), _, _)) if left == name:
+            return name
+        case _:
+            return None
+
+
+def _slice_as_value(key: ast.expr) -> ast.expr:
+    """`a[i:j, k]` as an expression: slices written as calls of slice()."""
+
+    class Slices(ast.NodeTransformer):
+        def visit_Slice(self, node: ast.Slice) -> ast.expr:
+            parts = [part if part is not None else ast.Constant(None) for part in (node.lower, node.upper, node.step)]
+            return ast.copy_location(ast.Call(ast.Name("slice", ast.Load()), parts, []), node)
+
+    changed: ast.expr = Slices().visit(key)
+    return changed
+
+
+def _may_swallow(statement: ast.With) -> bool:
+    """Could one of its context managers catch an exception? Files do not."""
+    return not all(
+        isinstance(item.context_expr, ast.Call)
+        and isinstance(item.context_expr.func, ast.Name)
+        and item.context_expr.func.id == "open"
+        for item in statement.items
+    )
+
+
+def _with_breaks(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Record every `break` that ends the loop itself, and make its iteration the last one."""
+
+    class Breaks(ast.NodeTransformer):
+        def visit_Break(self, node: ast.Break) -> list[ast.stmt]:
+            last = placed(ast.Assign([ast.Name(LAST, ast.Store())], ast.Constant(True)), node)
+            return [_record(BREAK, [], node), last, node]
+
+        def visit_For(self, node: ast.For) -> ast.For:
+            node.orelse = [one for statement in node.orelse for one in _listed(self.visit(statement))]
+            return node  # its own body has its own breaks
+
+        def visit_While(self, node: ast.While) -> ast.While:
+            node.orelse = [one for statement in node.orelse for one in _listed(self.visit(statement))]
+            return node
+
+    return [one for statement in body for one in _listed(Breaks().visit(statement))]
+
+
+def _listed(result: ast.stmt | list[ast.stmt]) -> list[ast.stmt]:
+    return result if isinstance(result, list) else [result]
+
+
+def _check_target(target: ast.expr) -> None:
+    for inner in ast.walk(target):
+        if isinstance(inner, ast.Attribute | ast.Subscript):
+            raise _refuse("statement", target, ast.unparse(target), "is not a plain loop variable")
+
+
+def _task(where: ast.AST, target: ast.expr, body: list[ast.stmt], end: list[ast.stmt]) -> ast.FunctionDef:
+    """The function that runs one iteration in a worker: `_mpnb_item` is (item, is it the last one?).
+
+    The body stands in a loop of one turn, so that its `continue` and `break` stay as they are.
+    """
+    item = ast.Subscript(ast.Name(ITEM, ast.Load()), ast.Constant(0), ast.Load())
+    once = ast.For(copy.deepcopy(target), ast.Tuple([item], ast.Load()), body, [])
+    last = ast.Subscript(ast.Name(ITEM, ast.Load()), ast.Constant(1), ast.Load())
+    statements: list[ast.stmt] = [ast.Assign([ast.Name(LAST, ast.Store())], last), once, *end]
+    arguments = ast.arguments(
+        posonlyargs=[],
+        args=[ast.arg(ITEM), ast.arg(EFFECTS), ast.arg(SNAP)],
+        kwonlyargs=[],
+        kw_defaults=[],
+        defaults=[ast.Constant(None)],  # set to the real thing when the function is made
+    )
+    function = ast.FunctionDef("_mpnb_task", arguments, statements, [])
+    if "type_params" in ast.FunctionDef._fields:
+        function.type_params = []
+    return placed(function, where)
+
+
+def _read_comprehension(node: Comprehension, label: str, consumer: str) -> Loop:
+    for inner in ast.walk(node):
+        if isinstance(inner, _SUSPENDING) or (isinstance(inner, ast.comprehension) and inner.is_async):
+            raise _refuse("statement", node, "", "a comprehension that awaits or yields stays serial")
+        if isinstance(inner, ast.NamedExpr):
+            raise _refuse("walrus", inner, inner.target.id, "is set inside the comprehension", "a for loop")
+    outer, *rest = node.generators
+    _check_target(outer.target)
+    result = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+    body: list[ast.stmt] = [_record(0, copy.deepcopy(result), result[0])]
+    for generator in reversed(rest):
+        body = _filtered(generator.ifs, body)
+        loop = ast.For(copy.deepcopy(generator.target), copy.deepcopy(generator.iter), body, [])
+        body = [placed(loop, generator.target)]
+    body = _filtered(outer.ifs, body)
+    kind = {ast.ListComp: "list", ast.SetComp: "set", ast.DictComp: "dict"}.get(type(node), "generator")
+    return _assemble(kind, node, label, outer.target, outer.iter, body, consumer)
+
+
+def _filtered(conditions: list[ast.expr], body: list[ast.stmt]) -> list[ast.stmt]:
+    for condition in reversed(conditions):
+        body = [placed(ast.If(copy.deepcopy(condition), body, []), condition)]
+    return body
+
+
+def _assemble(
+    kind: str,
+    node: ast.expr,
+    label: str,
+    target: ast.expr,
+    iterable: ast.expr,
+    body: list[ast.stmt],
+    consumer: str,
+) -> Loop:
+    """A `Loop` for a comprehension-like site, whose only effect is its result."""
+    names = read_names(body)
+    targets = frozenset(target_names(target)) | frozenset(names.defs)
+    return Loop(
+        kind=kind,
+        line=node.lineno,
+        column=node.col_offset,
+        label=label,
+        targets=targets,
+        reads=frozenset(names.refs) - targets - {EFFECTS},
+        accumulators={},
+        temporaries=frozenset(),
+        handler_names=frozenset(),
+        effects=(),
+        task=_task(node, target, body, []),
+        iterable=iterable,
+        body=tuple(body),
+        consumer=consumer,
+    )

@@ -1,0 +1,1254 @@
+"""What the functions that a loop calls may change. Reads sources and looks at objects; calls nothing of the user's.
+
+`inspect_loop` looks into a loop's body and, from there, into every function and class of the notebook (or of its own
+local modules) that the body can reach, by the same rules. Libraries are taken as pure, but for the table of stateful
+ones below. What can't be known is a refusal.
+
+A value is judged by *freshness*: 2 made in this iteration with all that hangs on it, 1 made in this iteration but
+holding things that may not be, 0 anything else. Only fresh things may be changed.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import collections
+import functools
+import inspect
+import io
+import linecache
+import logging
+import random
+import sys
+import sysconfig
+import threading
+import types
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from mpnb.plan.loops import EFFECTS, LAST, SNAP
+from mpnb.plan.names import argument_names, read_names, target_names
+from mpnb.plan.types import Loop, Refusal
+
+MISSING: Final = object()
+
+#: Methods of the usual containers and files that change their object.
+MUTATORS: Final = frozenset(
+    """append appendleft extend extendleft insert remove pop popleft popitem clear sort reverse rotate add discard update
+    setdefault difference_update intersection_update symmetric_difference_update move_to_end subtract
+    write writelines truncate close seek read readline readlines send throw fill put itemset resize partition setflags
+    setfield byteswap partial_fit fit fit_transform drop_duplicates_inplace set_index_inplace acquire release set notify
+    wait start join_thread cancel enable disable""".split()
+) - {"read", "readline", "readlines"}
+#: Reading moves a file's position, so a file that is not made in the iteration must not be read either.
+_READERS: Final = frozenset({"read", "readline", "readlines", "recv", "get_nowait", "__next__"})
+
+#: Builtins whose first argument is changed.
+_CHANGES_FIRST: Final = frozenset({"next", "setattr", "delattr"})
+_DYNAMIC: Final = frozenset(
+    {"globals", "locals", "exec", "eval", "compile", "__import__", "breakpoint", "input", "vars", "dir", "get_ipython"}
+)
+_ATOMIC_CALLS: Final = frozenset(
+    """len int float complex bool str bytes abs ord chr round hash id repr ascii format bin hex oct isinstance issubclass
+    callable divmod pow any all range print type hasattr""".split()
+)
+_CONTAINER_CALLS: Final = frozenset(
+    "list dict set tuple frozenset bytearray sorted enumerate zip map filter reversed iter slice".split()
+)
+_ORDER_FREE: Final = frozenset("sorted len sum min max any all set frozenset isinstance bool print".split())
+_NUMBER_CALLS: Final = frozenset("len int float complex abs ord round sum hash id bool".split())
+
+#: Library functions that make a new object each time: module → names; None stands for all of its functions.
+_MAKERS: Final[Mapping[str, frozenset[str] | None]] = {
+    "numpy": frozenset(
+        """zeros ones empty full arange linspace logspace geomspace eye identity zeros_like ones_like empty_like full_like
+        array copy concatenate stack vstack hstack column_stack dstack tile repeat sort argsort cumsum cumprod where
+        unique outer meshgrid diff gradient convolve histogram bincount""".split()
+    ),
+    "hashlib": None,
+    "copy": frozenset({"deepcopy"}),
+    "itertools": None,
+    "_collections": None,
+}
+_FRESH_METHODS: Final = frozenset(
+    """copy deepcopy astype tolist split rsplit splitlines strip lower upper replace encode decode format join title
+    flatten to_dict to_list read_text read_bytes items keys values groups partition rpartition most_common""".split()
+)
+
+#: The documented table of stateful libraries: a callable whose module (or a parent of it) stands here is refused.
+STATEFUL_MODULES: Final[Mapping[str, tuple[str, str]]] = {
+    "random": ("random", "draws from a random generator that all iterations share"),
+    "matplotlib.pyplot": ("stateful", "draws on the current figure"),
+    "pylab": ("stateful", "draws on the current figure"),
+    "logging": ("stateful", "sends log records to handlers of this process"),
+    "warnings": ("stateful", "remembers which warnings were shown"),
+    "IPython": ("stateful", "speaks to the notebook"),
+    "ipywidgets": ("stateful", "speaks to the notebook"),
+    "tqdm": ("stateful", "draws a progress bar"),
+    "threading": ("stateful", "starts or waits for threads"),
+    "_thread": ("stateful", "starts or waits for threads"),
+    "asyncio": ("stateful", "needs the event loop of this process"),
+    "multiprocessing": ("stateful", "starts processes"),
+    "concurrent.futures": ("stateful", "starts threads or processes"),
+    "joblib": ("stateful", "starts processes"),
+    "subprocess": ("outside-effect", "starts a process"),
+    "socket": ("outside-effect", "opens a connection"),
+    "sqlite3": ("outside-effect", "uses a database connection"),
+    "shutil": ("outside-effect", "changes files"),
+    "tempfile": ("outside-effect", "makes a file"),
+    "signal": ("stateful", "changes this process"),
+    "atexit": ("stateful", "changes this process"),
+    "gc": ("stateful", "changes this process"),
+    "locale": ("stateful", "changes this process"),
+    "ctypes": ("stateful", "reaches memory directly"),
+}
+_STATEFUL_FUNCTIONS: Final = frozenset(
+    """chdir fchdir putenv unsetenv mkdir makedirs rmdir removedirs remove unlink rename renames replace link symlink
+    truncate chmod chown mkfifo system popen fork execv execve execvp spawnv kill killpg umask nice setsid
+    set_printoptions seterr seterrcall setcontext localcontext set_option reset_option seed setstate setrecursionlimit
+    settrace setprofile setswitchinterval addaudithook setlocale setdefaulttimeout set_default_dtype""".split()
+)
+_FILE_METHODS: Final = frozenset({"write_text", "write_bytes", "mkdir", "rmdir", "unlink", "rename", "touch", "symlink_to",
+                                  "to_csv", "to_excel", "to_parquet", "to_pickle", "to_sql", "savefig"})
+_STATEFUL_TYPES: Final[tuple[type, ...]] = (
+    io.IOBase,
+    random.Random,
+    logging.Logger,
+    logging.Handler,
+    threading.Thread,
+    threading.Event,
+    threading.Condition,
+    threading.local,
+)
+SAFE_ITERABLES: Final[tuple[type, ...]] = (
+    list, tuple, range, dict, set, frozenset, str, bytes, bytearray,
+    type({}.keys()), type({}.values()), type({}.items()),
+    collections.deque, collections.Counter, collections.OrderedDict, collections.defaultdict,
+)  # fmt: skip
+#: Dunders that are looked at where they are called, and those that change their own object by their nature.
+_CALLED_DUNDERS: Final = frozenset(
+    """__init__ __new__ __post_init__ __init_subclass__ __class_getitem__ __set_name__ __enter__ __exit__ __del__ __call__
+    __getstate__ __setstate__ __reduce__ __reduce_ex__ __getnewargs__""".split()
+)
+_CHANGING_DUNDERS: Final = frozenset({"__setitem__", "__delitem__"})
+
+
+@functools.cache
+def _library_roots() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    roots = {str(Path(paths[key]).resolve()) for key in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return tuple(sorted(roots | {str(Path(entry).resolve()) for entry in sys.path if entry.endswith("-packages")}))
+
+
+@functools.cache
+def _is_library_module(name: str) -> bool:
+    """Is this module from the standard library or from site-packages (and not `__main__` or a local file)?"""
+    if name in {"__main__", ""}:
+        return False
+    if name.startswith("_cython_"):  # the type of functions compiled by Cython
+        return True
+    module = sys.modules.get(name)
+    filename = getattr(module, "__file__", None)
+    if filename is None:
+        return name.split(".")[0] in sys.stdlib_module_names or (module is not None and name in sys.builtin_module_names)
+    return str(Path(filename).resolve()).startswith(_library_roots()) or name.split(".")[0] == "mpnb"
+
+
+def is_own(thing: object) -> bool:
+    """Is this function or class defined in the notebook, or in a module of the user's own?"""
+    module = getattr(thing, "__module__", None)
+    if isinstance(thing, types.FunctionType):
+        module = thing.__globals__.get("__name__", module)
+        if module == "__main__" and thing.__code__.co_filename.startswith("<string>"):
+            return True
+    return isinstance(module, str) and not _is_library_module(module)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What is known of an expression's value."""
+
+    fresh: int = 0
+    thing: Any = MISSING  # the object itself, where a name or attribute leads to one without running anything
+    roots: frozenset[str] = frozenset()  # parameters, or names of the cell, that it may be or hang on
+    is_set: bool = False
+    checked: bool = False  # a lambda whose body has been looked into
+
+    def part(self) -> Value:
+        """What hangs on it: an element, an attribute."""
+        return Value(2 if self.fresh == 2 else 0, MISSING, self.roots)
+
+
+FRESH: Final = Value(2)
+UNKNOWN: Final = Value(0)
+
+
+def _join(values: Iterable[Value]) -> Value:
+    every = list(values)
+    if not every:
+        return FRESH
+    first = every[0]
+    same = all(value.thing is first.thing for value in every)
+    return Value(
+        min(value.fresh for value in every),
+        first.thing if same else MISSING,
+        frozenset().union(*(value.roots for value in every)),
+        any(value.is_set for value in every),
+        all(value.checked for value in every),
+    )
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a function does to the world, as its callers need to know it."""
+
+    problem: Refusal | None = None
+    reads: set[str] = field(default_factory=set)  # global names, of the function's own module
+    mutates: dict[str, int] = field(default_factory=dict)  # parameter → freshness that it must have
+    calls: set[str] = field(default_factory=set)  # parameters that it calls
+    result: Value = UNKNOWN
+    parameters: tuple[str, ...] = ()
+    variadic: bool = False
+
+
+def _known(summary: Summary) -> object:
+    return summary.problem, summary.mutates, summary.calls, summary.result.fresh, summary.result.is_set, summary.reads
+
+
+class _Problem(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+@functools.lru_cache(maxsize=256)
+def _parse(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+def _function_node(function: types.FunctionType) -> ast.FunctionDef | ast.Lambda | None:
+    """The syntax of a function, from the source that its code names; None where that is not to be had."""
+    code = function.__code__
+    lines = linecache.getlines(code.co_filename, function.__globals__)
+    if not lines:
+        return None
+    try:
+        tree = _parse("".join(lines))
+    except (SyntaxError, ValueError):
+        return None
+    found: list[ast.FunctionDef | ast.Lambda] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            if first == code.co_firstlineno:
+                found.append(node)
+        elif isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and node.lineno == code.co_firstlineno:
+            found.append(node)
+    if len(found) > 1:
+        columns = {column for _, _, column, _ in code.co_positions() if column is not None}
+        found = [n for n in found if isinstance(n, ast.Lambda) and n.body.col_offset in columns]
+    return found[0] if len(found) == 1 else None
+
+
+class Inspector:
+    """Looks into the functions of a notebook; keeps what it found for as long as nothing was redefined."""
+
+    def __init__(self, namespace: Mapping[str, Any]) -> None:
+        self.namespace = namespace
+        self.summaries: dict[int, Summary] = {}
+        self.alive: list[object] = []  # keeps the ids above from being used again
+        self.classes: set[type] = set()
+        self.classes_before = 0
+        self.previous: dict[int, Summary] = {}  # of the pass before: what recursion is taken to do
+        self.recursive = False
+        self.under_way: set[int] = set()
+        self._walk_left = 5_000
+
+    def next_pass(self) -> bool:
+        """Begin another pass if the last one met new classes, or changed what is known of a recursive function."""
+        known = {key: _known(summary) for key, summary in self.previous.items()}
+        settled = not self.recursive or known == {key: _known(summary) for key, summary in self.summaries.items()}
+        if settled and len(self.classes) == self.classes_before:
+            return False
+        self.previous, self.summaries, self.recursive = self.summaries, {}, False
+        self.classes_before = len(self.classes)
+        self._walk_left = 5_000
+        return True
+
+    # -- classes that can turn up ------------------------------------------------------------------------------------
+
+    def meet(self, value: object, depth: int = 0) -> None:
+        """Note the notebook classes of whatever hangs on a value that the loop reads."""
+        self._walk_left -= 1
+        if self._walk_left < 0 or depth > 12:
+            self.classes.update(v for v in self.namespace.values() if isinstance(v, type) and is_own(v))
+            return
+        kind = type(value)
+        if isinstance(value, type):
+            if is_own(value):
+                self.classes.update(base for base in value.__mro__ if is_own(base))
+            return
+        if isinstance(value, types.ModuleType | types.FunctionType | types.BuiltinFunctionType | str | bytes | int):
+            return
+        if is_own(kind):
+            self.classes.update(base for base in kind.__mro__ if is_own(base))
+        parts: Iterable[object] = ()
+        if isinstance(value, dict):
+            parts = [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple | set | frozenset | collections.deque):
+            parts = value
+        inner = getattr(value, "__dict__", None)
+        for part in parts:
+            if type(part) not in (int, float, str, bool, bytes, type(None)):
+                self.meet(part, depth + 1)
+        if isinstance(inner, dict) and is_own(kind):
+            for part in inner.values():
+                self.meet(part, depth + 1)
+
+    # -- functions ---------------------------------------------------------------------------------------------------
+
+    def summary(self, function: types.FunctionType) -> Summary:
+        """Look into one function; recursion is taken as harmless in the first pass, then as found in the one before."""
+        key = id(function)
+        if key in self.under_way:
+            self.recursive = True
+            return self.previous.get(key, Summary(result=Value(2)))
+        if key not in self.summaries:
+            self.alive.append(function)
+            self.under_way.add(key)
+            self.summaries[key] = self._summarise(function)
+            self.under_way.discard(key)
+        return self.summaries[key]
+
+    def _summarise(self, function: types.FunctionType) -> Summary:
+        name = function.__qualname__
+        code = function.__code__
+        variadic = bool(code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS))
+        summary = Summary(variadic=variadic, parameters=code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+        if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+            summary.problem = Refusal("statement", 0, name, "is asynchronous")
+            return summary
+        if code.co_filename == "<string>" or code.co_filename.startswith("<attrs generated"):
+            # made by dataclasses, namedtuple or attrs: sets its own object's fields from its arguments
+            summary.mutates = {"self": 1} if code.co_name in {"__init__", "__setattr__"} else {}
+            return summary
+        node = _function_node(function)
+        if node is None:
+            summary.problem = Refusal("no-source", 0, name, "can't be looked into: its source is not to be had")
+            return summary
+        closure: dict[str, object] = {}
+        for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                closure[variable] = cell.cell_contents
+            except ValueError:  # not bound yet
+                closure[variable] = MISSING
+        reader = _BodyReader(self, function.__globals__, closure, argument_names(node.args), name, summary)
+        try:
+            reader.read_function(node)
+        except _Problem as problem:
+            summary.problem = problem.refusal
+        return summary
+
+    def check_callable(self, thing: object, line: int, name: str) -> Summary | None:
+        """The summary of anything that is called or passed on; raises where it must not be. None: library, pure."""
+        stateful = _stateful(thing)
+        while isinstance(thing, functools.partial | types.MethodType) and stateful is None:
+            thing = thing.func if isinstance(thing, functools.partial) else thing.__func__
+            stateful = _stateful(thing)
+        if stateful is not None:
+            code, why = stateful
+            instead = "a generator made in each iteration: np.random.default_rng(i)" if code == "random" else ""
+            raise _Problem(Refusal(code, line, name, why, instead))
+        if isinstance(thing, functools._lru_cache_wrapper):
+            why = "keeps a cache, which would be filled in the workers and not here"
+            raise _Problem(Refusal("memoised", line, name, why))
+        if isinstance(thing, types.FunctionType) and is_own(thing):
+            summary = self.summary(thing)
+        elif isinstance(thing, type) and is_own(thing):
+            summary = self._class_summary(thing)
+        elif isinstance(thing, types.FunctionType | type | types.BuiltinFunctionType) or not is_own(type(thing)):
+            wrapped = getattr(thing, "__wrapped__", None)
+            if isinstance(wrapped, types.FunctionType) and is_own(wrapped):
+                return self.check_callable(wrapped, line, name)
+            return None
+        else:
+            call = getattr(type(thing), "__call__", None)
+            if not isinstance(call, types.FunctionType):
+                raise _Problem(Refusal("unknown-call", line, name, "is called, and it can't be told what that does"))
+            summary = self.summary(call)
+            if "self" in summary.mutates or (summary.parameters and summary.parameters[0] in summary.mutates):
+                raise _Problem(Refusal("hidden-state", line, name, "changes itself when it is called"))
+        if summary.problem is not None:
+            raise _Problem(_passed_on(summary.problem, line, name))
+        return summary
+
+    def _class_summary(self, cls: type) -> Summary:
+        """What making an instance does."""
+        self.classes.update(base for base in cls.__mro__ if is_own(base))
+        combined = Summary(result=Value(1))
+        if type(cls) is not type and is_own(type(cls)):
+            combined.problem = Refusal("hidden-state", 0, cls.__name__, "has a metaclass of its own")
+            return combined
+        for method in ("__new__", "__init__", "__post_init__"):
+            function = getattr(cls, method, None)
+            if isinstance(function, types.FunctionType) and is_own(function):
+                inner = self.summary(function)
+                if inner.problem is not None:
+                    combined.problem = inner.problem
+                    return combined
+                combined.reads |= inner.reads
+                own = inner.parameters[:1]
+                combined.parameters = inner.parameters[1:]
+                combined.variadic |= inner.variadic
+                combined.mutates |= {p: level for p, level in inner.mutates.items() if p not in own}
+                combined.calls |= inner.calls
+        return combined
+
+    def methods(self, name: str) -> Iterator[tuple[type, types.FunctionType]]:
+        """Every method or property of that name in the classes met so far."""
+        for cls in list(self.classes):
+            member = vars(cls).get(name, MISSING)
+            if isinstance(member, property):
+                member = member.fget
+            elif isinstance(member, functools.cached_property):
+                raise _Problem(
+                    Refusal("memoised", 0, f"{cls.__name__}.{name}", "is a cached property, filled in the workers and not here")
+                )
+            elif isinstance(member, staticmethod | classmethod):
+                member = member.__func__
+            if isinstance(member, types.FunctionType):
+                yield cls, member
+
+    def check_operators(self, line: int) -> None:
+        """Operators, conversions and attribute hooks of the classes met so far must change nothing."""
+        done: set[type] = set()
+        while done != self.classes:
+            for cls in list(self.classes - done):
+                done.add(cls)
+                for name, member in vars(cls).items():
+                    if not (name.startswith("__") and name.endswith("__")) or name in _CALLED_DUNDERS:
+                        continue
+                    if isinstance(member, types.FunctionType) and is_own(member):
+                        summary = self.summary(member)
+                        label = f"{cls.__name__}.{name}"
+                        if summary.problem is not None:
+                            raise _Problem(_passed_on(summary.problem, line, label))
+                        if summary.mutates and name not in _CHANGING_DUNDERS:
+                            raise _Problem(Refusal("hidden-state", line, label, "changes an object that outlives the iteration"))
+
+
+def _passed_on(problem: Refusal, line: int, name: str) -> Refusal:
+    """A helper's problem as the caller's: the line of the loop, the helper's name, and where in it."""
+    if problem.line == 0:
+        return Refusal(problem.code, line, name, problem.why, problem.instead)
+    inner = problem.name and problem.name != name
+    what = f"`{problem.name}` {problem.why}" if inner else problem.why
+    where = f"calls a place that can't be split: {what}" if inner else what
+    return Refusal(problem.code, line, name, where, problem.instead)
+
+
+def _stateful(thing: object) -> tuple[str, str] | None:
+    """Is a callable in the table of stateful ones? (code, why) or None."""
+    owner = getattr(thing, "__self__", None)
+    np_random = sys.modules.get("numpy.random")
+    generators: tuple[type, ...] = (random.Random,)
+    if np_random is not None:
+        generators += (np_random.RandomState, np_random.Generator)
+    if isinstance(owner, generators):
+        return STATEFUL_MODULES["random"]
+    if isinstance(thing, type):
+        if issubclass(thing, generators) or thing.__module__.startswith("numpy.random"):
+            return None  # a generator made in the iteration is the iteration's own
+        if issubclass(thing, threading.Thread):
+            return STATEFUL_MODULES["threading"]
+    if owner is not None and not isinstance(owner, types.ModuleType | type) and isinstance(owner, _STATEFUL_TYPES):
+        return "stateful", "keeps state outside the notebook's names"
+    module = getattr(thing, "__module__", None) or getattr(owner, "__name__", None)
+    name = getattr(thing, "__name__", "")
+    if not isinstance(module, str):
+        return None
+    if name in _STATEFUL_FUNCTIONS and _is_library_module(module):
+        return "stateful", "changes the state of this process"
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        entry = STATEFUL_MODULES.get(".".join(parts[:length]))
+        if entry is not None:
+            return entry
+    return None
+
+
+class _BodyReader(ast.NodeVisitor):
+    """Reads one function's (or loop's) statements against the rules; fills its summary, raises at a problem."""
+
+    def __init__(
+        self,
+        inspector: Inspector,
+        globals_: Mapping[str, Any],
+        closure: Mapping[str, Any],
+        parameters: Iterable[str],
+        name: str,
+        summary: Summary,
+    ) -> None:
+        self.inspector = inspector
+        self.globals = globals_
+        self.closure = closure
+        self.parameters = set(parameters)
+        self.name = name
+        self.summary = summary
+        self.bindings: dict[str, list[Any]] = {}  # local name → how it is bound, see _bind
+        self.locals: set[str] = set(self.parameters)
+        self.global_names: set[str] = set()
+        self.memo: dict[str, Value] = {}
+        self.results: list[ast.expr] = []
+        self.is_generator = False
+        self.lambda_names: list[set[str]] = []
+        self.in_order_free = False
+
+    # -- entry points ------------------------------------------------------------------------------------------------
+
+    def read_function(self, node: ast.FunctionDef | ast.Lambda) -> None:
+        body: list[ast.stmt]
+        body = [ast.copy_location(ast.Return(node.body), node.body)] if isinstance(node, ast.Lambda) else node.body
+        self.read_body(body)
+        if self.is_generator:
+            self.summary.result = Value(1)
+        else:
+            self.summary.result = _join([self.value(result) for result in self.results] or [FRESH])
+        # what hangs on a parameter is the caller's to judge
+        if self.summary.result.roots & self.parameters or self.summary.result.fresh == 0:
+            self.summary.result = Value(0, is_set=self.summary.result.is_set)
+
+    def read_body(self, body: list[ast.stmt]) -> None:
+        names = read_names(body)
+        for statement in body:
+            for inner in ast.walk(statement):
+                if isinstance(inner, ast.Global):
+                    self.global_names |= set(inner.names)
+        self.locals |= set(names.defs) - self.global_names
+        for statement in body:
+            self._bind(statement)
+        for statement in body:
+            self.visit(statement)
+
+    # -- how locals are bound ----------------------------------------------------------------------------------------
+
+    def _bind(self, tree: ast.AST) -> None:
+        """Collect, for every local name, the expressions that it is bound to ("part": an element of one)."""
+        for node in ast.walk(tree):
+            match node:
+                case ast.Assign(targets=targets, value=value):
+                    for target in targets:
+                        self._bind_target(target, value)
+                case ast.AnnAssign(target=target, value=ast.expr() as value):
+                    self._bind_target(target, value)
+                case ast.AugAssign(target=ast.Name(name), value=value):
+                    self.bindings.setdefault(name, []).append(("aug", value))
+                case ast.NamedExpr(target=ast.Name(name), value=value):
+                    self.bindings.setdefault(name, []).append(("is", value))
+                case ast.For(target=target, iter=iterable) | ast.comprehension(target=target, iter=iterable):
+                    for name in target_names(target):
+                        self.bindings.setdefault(name, []).append(("part", iterable))
+                case ast.With(items=items):
+                    for item in items:
+                        if item.optional_vars is not None:
+                            for name in target_names(item.optional_vars):
+                                self.bindings.setdefault(name, []).append(("is", item.context_expr))
+                case ast.ExceptHandler(name=str(name)):
+                    self.bindings.setdefault(name, []).append(("fresh", None))
+                case ast.Import() | ast.ImportFrom():
+                    for alias in node.names:
+                        self.bindings.setdefault((alias.asname or alias.name).split(".")[0], []).append(("import", alias))
+                case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                    self.bindings.setdefault(name, []).append(("unknown", None))
+                case ast.MatchMapping(rest=str(name)):
+                    self.bindings.setdefault(name, []).append(("unknown", None))
+                case ast.FunctionDef(name=name):
+                    self.bindings.setdefault(name, []).append(("def", node))
+                case ast.Call(ast.Attribute(ast.Name(name), method), arguments) if method in MUTATORS:
+                    for argument in arguments:
+                        self.bindings.setdefault(name, []).append(("holds", argument))
+                case _:
+                    pass
+
+    def _bind_target(self, target: ast.expr, value: ast.expr) -> None:
+        match target:
+            case ast.Name(name):
+                self.bindings.setdefault(name, []).append(("is", value))
+            case ast.Subscript(base) | ast.Attribute(base):
+                root = _root_name(base)
+                if root is not None:
+                    self.bindings.setdefault(root, []).append(("holds", value))
+            case ast.Tuple(elements) | ast.List(elements):
+                same = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(elements)
+                for position, element in enumerate(elements):
+                    if same and not isinstance(element, ast.Starred):
+                        self._bind_target(element, value.elts[position])  # type: ignore[attr-defined]
+                    elif isinstance(element, ast.Subscript | ast.Attribute):
+                        self._bind_target(element, value)
+                    else:
+                        for name in target_names(element):
+                            self.bindings.setdefault(name, []).append(("part", value))
+            case _:
+                pass
+
+    def _local(self, name: str) -> Value:
+        """What is known of a local name: the worst of all it is ever bound to."""
+        if name in self.memo:
+            return self.memo[name]
+        self.memo[name] = Value(2)  # while it is being worked out: x = x[1:]
+        value = Value(0, roots=frozenset({name})) if name in self.parameters else None
+        for how, node in self.bindings.get(name, ()):
+            match how:
+                case "is":
+                    new = self.value(node)
+                case "part":
+                    new = self.value(node).part()
+                case "holds":
+                    held = self.value(node)
+                    if held.fresh == 2 or _is_number(node):
+                        continue
+                    new = Value(1, roots=held.roots)
+                case "aug":
+                    new = self.value(node)
+                    new = Value(max(new.fresh, 1), roots=new.roots)
+                case "fresh":
+                    new = FRESH
+                case "def":
+                    new = Value(2, checked=True)
+                case "import":
+                    new = Value(0, _imported(node))
+                case _:
+                    new = UNKNOWN
+            value = new if value is None else _join([value, new])
+        if value is None:
+            value = UNKNOWN
+        self.memo[name] = value
+        return value
+
+    # -- values ------------------------------------------------------------------------------------------------------
+
+    def lookup(self, name: str) -> Any:
+        """The object that a name not bound here leads to, MISSING where there is none."""
+        if name in self.closure:
+            return self.closure[name]
+        if name in self.globals:
+            return self.globals[name]
+        return getattr(builtins, name, MISSING)
+
+    def _is_builtin(self, node: ast.expr, names: frozenset[str]) -> bool:
+        return (
+            isinstance(node, ast.Name)
+            and node.id in names
+            and node.id not in self.locals
+            and self.lookup(node.id) is getattr(builtins, node.id, None)
+        )
+
+    def value(self, node: ast.expr) -> Value:  # noqa: PLR0911, PLR0912, C901 -- one case a node type
+        match node:
+            case ast.Constant() | ast.JoinedStr() | ast.Compare():
+                return FRESH
+            case ast.UnaryOp():
+                return FRESH
+            case ast.Name(name):
+                if name in self.locals:
+                    return self._local(name)
+                if any(name in names for names in self.lambda_names):
+                    return UNKNOWN
+                thing = self.lookup(name)
+                return Value(0, thing, frozenset({name}), isinstance(thing, set | frozenset) and not _holds_numbers(thing))
+            case ast.BinOp(left=left, op=op, right=right):
+                sides = [self.value(left), self.value(right)]
+                both_sets = isinstance(op, ast.BitOr | ast.BitAnd | ast.Sub | ast.BitXor)
+                return Value(min(1 if s.fresh == 0 else s.fresh for s in sides), is_set=both_sets and any(s.is_set for s in sides))
+            case ast.BoolOp(values=values):
+                return _join([self.value(v) for v in values])
+            case ast.IfExp(body=body, orelse=orelse):
+                return _join([self.value(body), self.value(orelse)])
+            case ast.NamedExpr(value=value):
+                return self.value(value)
+            case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+                deep = all(self.value(e).fresh == 2 for e in elements)
+                roots = frozenset().union(*(self.value(e).roots for e in elements))
+                return Value(2 if deep else 1, roots=roots, is_set=isinstance(node, ast.Set) and not all(map(_is_number, elements)))
+            case ast.Dict(keys=keys, values=values):
+                parts = [self.value(p) for p in [*keys, *values] if p is not None]
+                return Value(2 if all(p.fresh == 2 for p in parts) and None not in keys else 1)
+            case ast.ListComp(elt=elt) | ast.GeneratorExp(elt=elt):
+                return Value(2 if self.value(elt).fresh == 2 else 1)
+            case ast.SetComp(elt=elt):
+                return Value(2 if self.value(elt).fresh == 2 else 1, is_set=not _is_number(elt))
+            case ast.DictComp(key=key, value=value):
+                return Value(2 if min(self.value(key).fresh, self.value(value).fresh) == 2 else 1)
+            case ast.Lambda():
+                return Value(2, checked=True)
+            case ast.Subscript(value=base):
+                return self.value(base).part()
+            case ast.Starred(value=base):
+                return self.value(base).part()
+            case ast.Attribute(value=base, attr=attribute):
+                owner = self.value(base)
+                if owner.thing is not MISSING:
+                    thing = _static_attribute(owner.thing, attribute)
+                    return Value(0, thing, owner.roots, isinstance(thing, set | frozenset) and not _holds_numbers(thing))
+                return owner.part()
+            case ast.Call():
+                return self._call_value(node)
+            case _:
+                return UNKNOWN
+
+    def _call_value(self, node: ast.Call) -> Value:  # noqa: PLR0911
+        arguments = [*node.args, *(k.value for k in node.keywords)]
+        deep = all(self.value(a).fresh == 2 for a in arguments)
+        if self._is_builtin(node.func, _ATOMIC_CALLS):
+            return FRESH
+        if self._is_builtin(node.func, _CONTAINER_CALLS):
+            is_set = isinstance(node.func, ast.Name) and node.func.id in {"set", "frozenset"} and bool(node.args)
+            laundered = isinstance(node.func, ast.Name) and node.func.id in {"enumerate", "zip", "map", "filter", "iter"}
+            from_set = laundered and any(self.value(a).is_set for a in node.args)
+            return Value(2 if deep else 1, is_set=is_set or from_set)
+        if self._is_builtin(node.func, frozenset({"open"})):
+            return FRESH
+        if isinstance(node.func, ast.Attribute):
+            owner = self.value(node.func.value)
+            if owner.thing is MISSING or not isinstance(owner.thing, types.ModuleType | type):
+                set_methods = {"union", "intersection", "difference", "symmetric_difference"}
+                if node.func.attr in _FRESH_METHODS | set_methods:
+                    return Value(2 if owner.fresh == 2 else 1, is_set=owner.is_set and node.func.attr in set_methods | {"copy"})
+                if node.func.attr in MUTATORS | {"get", "setdefault"}:
+                    return owner.part()
+        thing = self.value(node.func).thing
+        if thing is MISSING:
+            return UNKNOWN
+        if isinstance(thing, type):
+            return Value(2 if deep else 1, is_set=issubclass(thing, set | frozenset) and bool(arguments))
+        if isinstance(thing, types.FunctionType) and is_own(thing):
+            return self.inspector.summary(thing).result
+        module = getattr(thing, "__module__", None) or ""
+        for length in range(module.count(".") + 1, 0, -1):
+            prefix = ".".join(module.split(".")[:length])
+            if prefix in _MAKERS:
+                names = _MAKERS[prefix]
+                if names is None or getattr(thing, "__name__", "") in names:
+                    return Value(2)
+        return UNKNOWN
+
+    # -- rules -------------------------------------------------------------------------------------------------------
+
+    def _refuse(self, code: str, node: ast.AST, name: str, why: str, instead: str = "") -> _Problem:
+        return _Problem(Refusal(code, getattr(node, "lineno", 0), name, why, instead))
+
+    def _change(self, target: ast.expr, node: ast.AST, needed: int = 1) -> None:
+        """Something is changed: it must be fresh, or be a parameter whose caller then has to see to it."""
+        value = self.value(target)
+        if value.fresh >= needed:
+            return
+        parameters = value.roots & self.parameters
+        if value.fresh == 0 and parameters and parameters == value.roots:
+            depth = 1 if isinstance(target, ast.Name) and target.id in self.parameters else 2
+            for name in parameters:
+                self.summary.mutates[name] = max(self.summary.mutates.get(name, 0), depth, needed)
+            return
+        name = ast.unparse(target)
+        root = _root_name(target)
+        if root is not None and root not in self.locals and isinstance(self.lookup(root), types.FunctionType | type):
+            why = "keeps state on a function or class, which is changed inside the iteration"
+            raise self._refuse("hidden-state", node, name, why)
+        raise self._refuse("mutates", node, name, "is changed inside the iteration, and it outlives the iteration")
+
+    def visit_Global(self, node: ast.Global) -> None:
+        raise self._refuse("hidden-state", node, node.names[0], f"is set as a global by `{self.name}`")
+
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
+        if self.lambda_names:
+            return  # of a function defined in here, whose own variables are this iteration's
+        raise self._refuse("hidden-state", node, node.names[0], f"is kept between calls of `{self.name}`")
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            if not _is_library_module(alias.name):
+                raise self._refuse("stateful", node, alias.name, "is imported inside the iteration", "import it above")
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        if node.module is None or not _is_library_module(node.module):
+            raise self._refuse("stateful", node, node.module or ".", "is imported inside the iteration", "import it above")
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        raise self._refuse("statement", node, node.name, "is a class made inside the iteration")
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        raise self._refuse("statement", node, node.name, "is asynchronous")
+
+    def visit_Await(self, node: ast.Await) -> None:
+        raise self._refuse("statement", node, "await", "needs the event loop of this process")
+
+    def visit_Return(self, node: ast.Return) -> None:
+        if node.value is not None:
+            if not self.lambda_names:
+                self.results.append(node.value)
+            self.visit(node.value)
+
+    def visit_Yield(self, node: ast.Yield) -> None:
+        self.is_generator = True
+        self.generic_visit(node)
+
+    def visit_YieldFrom(self, node: ast.YieldFrom) -> None:
+        self.is_generator = True
+        self._check_order(node.value, node)
+        self.generic_visit(node)
+
+    def visit_Delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            if isinstance(target, ast.Subscript | ast.Attribute):
+                self._change(target.value, node)
+            elif isinstance(target, ast.Name) and target.id not in self.locals:
+                raise self._refuse("mutates", node, target.id, "is deleted inside the iteration")
+        self.generic_visit(node)
+
+    def _check_targets(self, targets: Iterable[ast.expr], node: ast.AST) -> None:
+        for target in targets:
+            for inner in _stores(target):
+                if isinstance(inner, ast.Subscript | ast.Attribute):
+                    self._change(inner.value, node)
+                    if isinstance(inner, ast.Attribute):
+                        self._check_setters(inner)
+                elif isinstance(inner, ast.Name) and inner.id in self.global_names:
+                    raise self._refuse("hidden-state", node, inner.id, f"is set as a global by `{self.name}`")
+
+    def _check_setters(self, target: ast.Attribute) -> None:
+        for cls in list(self.inspector.classes):
+            member = vars(cls).get(target.attr)
+            if isinstance(member, property) and member.fset is not None:
+                self.inspector.check_callable(member.fset, target.lineno, f"{cls.__name__}.{target.attr}")
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self._check_targets(node.targets, node)
+        self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self._check_targets([node.target], node)
+        if node.value is not None:
+            self.visit(node.value)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        if isinstance(node.target, ast.Name):
+            if node.target.id in self.global_names:
+                raise self._refuse("hidden-state", node, node.target.id, f"is set as a global by `{self.name}`")
+            if self._local(node.target.id).fresh == 0 and not _is_number(node.value):
+                # x += [1] changes the list that x is; with a number on the right only an array could change,
+                # and those are read-only in a worker
+                self._change(ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target), node)
+        else:
+            self._check_targets([node.target], node)
+        self.visit(node.target)
+        self.visit(node.value)
+
+    def visit_For(self, node: ast.For) -> None:
+        self._check_order(node.iter, node)
+        self._check_targets([node.target], node)
+        self.generic_visit(node)
+
+    visit_AsyncFor = visit_Await  # type: ignore[assignment]
+    visit_AsyncWith = visit_Await  # type: ignore[assignment]
+
+    def visit_comprehension(self, node: ast.comprehension) -> None:
+        if not self.in_order_free:
+            self._check_order(node.iter, node.iter)
+        self.generic_visit(node)
+
+    def visit_SetComp(self, node: ast.SetComp) -> None:
+        self._order_free(node)
+
+    def _order_free(self, node: ast.AST) -> None:
+        before, self.in_order_free = self.in_order_free, True
+        self.generic_visit(node)
+        self.in_order_free = before
+
+    def _check_order(self, iterable: ast.expr, node: ast.AST) -> None:
+        value = self.value(iterable)
+        if value.is_set:
+            why = "is a set, whose order differs between processes unless it holds only numbers"
+            raise self._refuse("set-order", node, ast.unparse(iterable), why, f"sorted({ast.unparse(iterable)})")
+
+    def visit_Starred(self, node: ast.Starred) -> None:
+        self._check_order(node.value, node)
+        self.generic_visit(node)
+
+    def visit_With(self, node: ast.With) -> None:
+        for item in node.items:
+            owner = self.value(item.context_expr)
+            for method in ("__enter__", "__exit__"):
+                self._method_call(method, item.context_expr, owner, node)
+            if item.optional_vars is not None:
+                self._check_targets([item.optional_vars], node)
+        self.generic_visit(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self.lambda_names.append(argument_names(node.args))
+        self.generic_visit(node)
+        self.lambda_names.pop()
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """A function defined inside: its body is read as part of this one, its own variables as unknown."""
+        inner = argument_names(node.args) | set(read_names(node.body).defs)
+        self.lambda_names.append(inner)
+        hidden = self.locals & inner
+        self.locals -= hidden
+        for statement in node.body:
+            self.visit(statement)
+        self.locals |= hidden
+        self.lambda_names.pop()
+        for outer in [*node.decorator_list, *node.args.defaults]:
+            self.visit(outer)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if not isinstance(node.ctx, ast.Load) or node.id in self.locals:
+            return
+        if any(node.id in names for names in self.lambda_names):
+            return
+        thing = self.lookup(node.id)
+        if node.id not in self.closure and self.globals is self.inspector.namespace:
+            self.summary.reads.add(node.id)
+        if node.id in _DYNAMIC and (thing is getattr(builtins, node.id, MISSING) or node.id == "get_ipython"):
+            raise self._refuse("dynamic", node, node.id, "looks things up, or acts, in a way that can't be followed")
+        if thing is MISSING:
+            return
+        if isinstance(thing, types.FunctionType | type | functools.partial | functools._lru_cache_wrapper):
+            summary = self.inspector.check_callable(thing, node.lineno, node.id)
+            if summary is not None:
+                self.summary.reads |= summary.reads
+        elif not isinstance(thing, types.ModuleType | types.BuiltinFunctionType):
+            if isinstance(thing, _STATEFUL_TYPES) or isinstance(thing, types.GeneratorType) or _is_iterator(thing):
+                raise self._refuse("stateful", node, node.id, f"is a {type(thing).__name__}, which keeps a state of its own")
+            self.inspector.meet(thing)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        self.visit(node.value)
+        if isinstance(node.ctx, ast.Load):
+            owner = self.value(node.value)
+            if owner.thing is not MISSING:
+                thing = _static_attribute(owner.thing, node.attr)
+                if isinstance(thing, types.FunctionType | type) and is_own(thing):
+                    self.inspector.check_callable(thing, node.lineno, ast.unparse(node))
+                elif callable(thing) and _stateful(thing) is not None:
+                    self.inspector.check_callable(thing, node.lineno, ast.unparse(node))
+            for cls, method in self.inspector.methods(node.attr):
+                if isinstance(vars(cls).get(node.attr), property):
+                    self._check_method(cls, method, node.value, owner, node)
+
+    def visit_Call(self, node: ast.Call) -> None:  # noqa: C901
+        function = node.func
+        match function:
+            case ast.Name(name):
+                self._named_call(name, node)
+            case ast.Attribute(value=base, attr=method):
+                owner = self.value(base)
+                resolved = self.value(function).thing
+                if isinstance(owner.thing, types.ModuleType | type) and resolved is not MISSING:
+                    self._checked_call(resolved, node, ast.unparse(function))
+                elif isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id == "super":
+                    self._method_call(method, ast.copy_location(ast.Name(self._self_name(), ast.Load()), base), self._self(), node)
+                else:
+                    self._method_call(method, base, owner, node)
+                self.visit(base)
+            case ast.Lambda():
+                self.visit(function)
+            case _:
+                why = "is called, and it can't be told which function that is"
+                raise self._refuse("unknown-call", node, ast.unparse(function), why)
+        order_free = self._is_builtin(function, _ORDER_FREE)
+        for argument in node.args:
+            if not order_free and self.value(argument).is_set and self._takes_order(function):
+                self._check_order(argument, node)
+            if order_free and isinstance(argument, ast.GeneratorExp | ast.ListComp):
+                self._order_free(argument)
+            else:
+                self.visit(argument)
+        for keyword in node.keywords:
+            self.visit(keyword.value)
+
+    def _self_name(self) -> str:
+        return self.summary.parameters[0] if self.summary.parameters else "self"
+
+    def _self(self) -> Value:
+        return Value(0, roots=frozenset({self._self_name()}))
+
+    def _takes_order(self, function: ast.expr) -> bool:
+        """Does a call make an order out of a set given to it? Own functions are looked into by themselves."""
+        thing = self.value(function).thing
+        methods = {"union", "intersection", "difference", "issubset", "issuperset", "isdisjoint", "update", "add", "append"}
+        if isinstance(function, ast.Attribute) and function.attr in methods:
+            return False
+        return not (isinstance(thing, types.FunctionType) and is_own(thing))
+
+    def _named_call(self, name: str, node: ast.Call) -> None:
+        assert isinstance(node.func, ast.Name)
+        if name in self.locals or any(name in names for names in self.lambda_names):
+            value = self._local(name) if name in self.locals else UNKNOWN
+            if value.checked:
+                return
+            if name in self.parameters:
+                self.summary.calls.add(name)
+                return
+            if value.thing is not MISSING and callable(value.thing):
+                self._checked_call(value.thing, node, name)
+                return
+            raise self._refuse("unknown-call", node, name, "is called, and it can't be told which function that is")
+        thing = self.lookup(name)
+        self.visit(node.func)
+        if thing is MISSING:
+            return  # a NameError, for both
+        if thing is builtins.open:
+            self._check_open(node)
+            return
+        if self._is_builtin(node.func, _CHANGES_FIRST) and node.args:
+            self._change(node.args[0], node)
+            return
+        if self._is_builtin(node.func, frozenset({"print"})):
+            for keyword in node.keywords:
+                if keyword.arg == "file" and self.value(keyword.value).fresh == 0 and not _is_standard_stream(keyword.value):
+                    self._change(keyword.value, node)
+            return
+        if self._is_builtin(node.func, frozenset({"getattr"})) and not isinstance(node.args[-1], ast.Constant):
+            return  # a plain look-up; what is done with the result is judged by its name
+        if thing is getattr(builtins, name, MISSING):
+            self._passed_functions(node)
+            return
+        self._checked_call(thing, node, name)
+
+    def _check_open(self, node: ast.Call) -> None:
+        mode: ast.expr | None = node.args[1] if len(node.args) > 1 else None
+        for keyword in node.keywords:
+            if keyword.arg == "mode":
+                mode = keyword.value
+        if mode is None:
+            return
+        if not isinstance(mode, ast.Constant) or not isinstance(mode.value, str) or set(mode.value) & set("wax+"):
+            raise self._refuse("outside-effect", node, "open", "writes a file, which is not split yet")
+
+    def _passed_functions(self, node: ast.Call) -> None:
+        """Functions of the notebook handed to a library: they are called with who knows what."""
+        for argument in [*node.args, *(k.value for k in node.keywords)]:
+            thing = self.value(argument).thing
+            if isinstance(thing, types.FunctionType | types.MethodType) and is_own(getattr(thing, "__func__", thing)):
+                summary = self.inspector.check_callable(thing, node.lineno, ast.unparse(argument))
+                if summary is not None and (summary.mutates or summary.calls):
+                    raise self._refuse("mutates", node, ast.unparse(argument), "changes what it is given, or calls it")
+
+    def _checked_call(self, thing: object, node: ast.Call, name: str) -> None:
+        summary = self.inspector.check_callable(thing, node.lineno, name)
+        if summary is None:
+            self._passed_functions(node)
+            for argument in node.keywords:
+                if argument.arg in {"out", "inplace"} and not (
+                    isinstance(argument.value, ast.Constant) and argument.value.value in (None, False)
+                ):
+                    self._change(argument.value if argument.arg == "out" else node.func, node)
+            return
+        self.summary.reads |= summary.reads
+        self._arguments(summary, list(summary.parameters), node, name)
+
+    def _arguments(self, summary: Summary, parameters: list[str], node: ast.Call, name: str) -> None:
+        """Hold what a helper changes or calls of its parameters against what it is given here."""
+        given: dict[str, ast.expr] = {}
+        loose = any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords)
+        for parameter, argument in zip(parameters, node.args, strict=False):
+            given[parameter] = argument
+        given |= {k.arg: k.value for k in node.keywords if k.arg is not None}
+        for parameter, needed in summary.mutates.items():
+            if parameter not in given:
+                if parameter in parameters or summary.variadic or loose:
+                    why = f"changes its argument `{parameter}`, which lives on after the call"
+                    raise self._refuse("hidden-state", node, name, why)
+                continue
+            self._change(given[parameter], node, needed)
+        for parameter in summary.calls:
+            argument = given.get(parameter)
+            value = self.value(argument) if argument is not None else UNKNOWN
+            if value.checked:
+                continue
+            if argument is not None and isinstance(argument, ast.Name) and argument.id in self.parameters:
+                self.summary.calls.add(argument.id)
+                continue
+            if value.thing is MISSING or not callable(value.thing):
+                raise self._refuse("unknown-call", node, name, f"calls its argument `{parameter}`, which can't be told")
+            inner = self.inspector.check_callable(value.thing, node.lineno, parameter)
+            if inner is not None and (inner.mutates or inner.calls):
+                raise self._refuse("mutates", node, parameter, "changes what it is given, or calls it")
+
+    def _method_call(self, method: str, base: ast.expr, owner: Value, node: ast.AST) -> None:
+        thing = owner.thing
+        shown = ast.unparse(base)
+        if _is_standard_stream(base) and method in {"write", "flush"}:
+            return  # caught in the worker and replayed in order
+        if thing is not MISSING and not isinstance(thing, types.ModuleType | type):
+            stateful = _stateful(_static_attribute(thing, method)) or (
+                ("stateful", f"is a {type(thing).__name__}, which keeps a state of its own")
+                if isinstance(thing, _STATEFUL_TYPES)
+                else None
+            )
+            random_types = _random_types()
+            if isinstance(thing, random_types):
+                stateful = STATEFUL_MODULES["random"]
+            if stateful is not None:
+                instead = "a generator made in each iteration: np.random.default_rng(i)" if stateful[0] == "random" else ""
+                raise self._refuse(stateful[0], node, shown, stateful[1], instead)
+            if isinstance(getattr(type(thing), method, None), types.FunctionType) and is_own(type(thing)):
+                self._check_method(type(thing), getattr(type(thing), method), base, owner, node)
+                return
+        for cls, function in self.inspector.methods(method):
+            self._check_method(cls, function, base, owner, node)
+        if method in _FILE_METHODS:
+            raise self._refuse("outside-effect", node, f"{shown}.{method}", "changes files, which is not split yet")
+        if method in MUTATORS or method in _READERS:
+            if method == "join" or (method == "update" and owner.fresh >= 1):
+                return
+            if method in {"read", "readline", "readlines"} and owner.fresh == 0 and not owner.roots:
+                return
+            self._change(base, node)
+        if isinstance(node, ast.Call):
+            self._passed_functions(node)
+            if any(k.arg == "inplace" and not (isinstance(k.value, ast.Constant) and not k.value.value) for k in node.keywords):
+                self._change(base, node)
+
+    def _check_method(
+        self, cls: type, function: types.FunctionType, base: ast.expr, owner: Value, node: ast.AST
+    ) -> None:
+        label = f"{cls.__name__}.{function.__name__}"
+        summary = self.inspector.check_callable(function, node.lineno, label)  # type: ignore[attr-defined]
+        if summary is None:
+            return
+        self.summary.reads |= summary.reads
+        raw = vars(cls).get(function.__name__)
+        parameters = list(summary.parameters)
+        if not isinstance(raw, staticmethod) and parameters:
+            own = parameters.pop(0)
+            if own in summary.mutates:
+                if isinstance(raw, classmethod):
+                    raise self._refuse("hidden-state", node, label, "changes its class")
+                self._change(base, node, summary.mutates[own])
+            rest = {p: level for p, level in summary.mutates.items() if p != own}
+        else:
+            rest = dict(summary.mutates)
+        inner = Summary(mutates=rest, calls=set(summary.calls), variadic=summary.variadic)
+        if isinstance(node, ast.Call):
+            self._arguments(inner, parameters, node, label)
+        elif rest or summary.calls:
+            raise self._refuse("hidden-state", node, label, "changes or calls its arguments")
+
+
+def _imported(alias: ast.alias) -> Any:
+    return sys.modules.get(alias.name.split(".")[0] if alias.asname is None else alias.name, MISSING)
+
+
+def _root_name(node: ast.expr) -> str | None:
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Starred):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _stores(target: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(target, ast.Tuple | ast.List):
+        for element in target.elts:
+            yield from _stores(element)
+    elif isinstance(target, ast.Starred):
+        yield from _stores(target.value)
+    else:
+        yield target
+
+
+def _is_number(node: ast.expr) -> bool:
+    """Is an expression plainly a number?"""
+    match node:
+        case ast.Constant(value=value):
+            return isinstance(value, int | float | complex)
+        case ast.UnaryOp(operand=operand):
+            return _is_number(operand)
+        case ast.Compare():
+            return True
+        case ast.BinOp(left=left, op=ast.Sub() | ast.Div() | ast.FloorDiv() | ast.Pow(), right=right):
+            return _is_number(left) or _is_number(right)
+        case ast.BinOp(left=left, right=right):
+            return _is_number(left) and _is_number(right)
+        case ast.Call(ast.Name(name)):
+            return name in _NUMBER_CALLS
+        case ast.IfExp(body=body, orelse=orelse):
+            return _is_number(body) and _is_number(orelse)
+        case _:
+            return False
+
+
+def _holds_numbers(things: Iterable[object]) -> bool:
+    return all(type(thing) in (int, float, bool, complex) for thing in things)
+
+
+def _is_iterator(thing: object) -> bool:
+    return not isinstance(thing, type) and hasattr(type(thing), "__next__")
+
+
+def _is_standard_stream(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.stdout", "sys.stderr"}
+
+
+def _random_types() -> tuple[type, ...]:
+    np_random = sys.modules.get("numpy.random")
+    return (random.Random,) if np_random is None else (random.Random, np_random.RandomState, np_random.Generator)
+
+
+def _static_attribute(owner: object, attribute: str) -> Any:
+    """An attribute of a module or class, or a method of an object, got without running any code of the user's."""
+    if isinstance(owner, types.ModuleType):
+        return vars(owner).get(attribute, MISSING)
+    if isinstance(owner, type):
+        found = inspect.getattr_static(owner, attribute, MISSING)
+        return found.__func__ if isinstance(found, staticmethod | classmethod) else found
+    if is_own(type(owner)):
+        return MISSING
+    own = getattr(owner, "__dict__", None)
+    if isinstance(own, dict) and attribute in own:
+        return own[attribute]
+    found = inspect.getattr_static(type(owner), attribute, MISSING)
+    return found if isinstance(found, types.FunctionType | types.BuiltinFunctionType) else MISSING
+
+
+# -- the loop itself -------------------------------------------------------------------------------------------------
+
+
+def inspect_loop(loop: Loop, namespace: Mapping[str, Any], iterables: Sequence[object]) -> Refusal | None:
+    """Look into everything that a loop can reach. None: it can be split as far as can be told.
+
+    `iterables` are the objects that are looped over; their items are met, and nothing is pulled from an iterator.
+    """
+    inspector = Inspector(namespace)
+    while True:
+        summary = Summary()
+        try:
+            _read_loop(loop, inspector, summary, iterables)
+        except _Problem as problem:
+            return problem.refusal
+        if not inspector.next_pass():
+            break
+    for name in sorted(summary.reads & (loop.targets | loop.temporaries)):
+        if loop.kind == "for":
+            return Refusal("reads-loop-name", loop.line, name, "is set by the loop and read by a function that it calls")
+    for name in sorted(summary.reads & set(loop.accumulators)):
+        why = "is changed by the loop and read by a function that it calls"
+        return Refusal("accumulator-read", loop.line, name, why)
+    return None
+
+
+def _read_loop(loop: Loop, inspector: Inspector, summary: Summary, iterables: Sequence[object]) -> None:
+    for iterable in iterables:
+        if isinstance(iterable, SAFE_ITERABLES):
+            inspector.meet(iterable)
+    reader = _BodyReader(inspector, inspector.namespace, {}, (), "the loop", summary)
+    made_here = all(isinstance(iterable, range | str) for iterable in iterables)
+    reader.bindings = {name: [("fresh" if made_here else "unknown", None)] for name in loop.targets}
+    reader.bindings |= {EFFECTS: [("fresh", None)], SNAP: [("def", None)], LAST: [("fresh", None)]}
+    reader.locals = set(reader.bindings) | loop.temporaries
+    once = loop.task.body[1]
+    assert isinstance(once, ast.For)
+    reader.read_body(once.body)
+    inspector.check_operators(loop.line)

@@ -1,0 +1,118 @@
+"""A `Loop` in, the statements that run it in three phases out: kernel, pool, kernel again for a rest.
+
+    for x in xs:                 for x in _mpnb.open(0).items(xs):        first in the kernel, as it stands
+        BODY                         BODY
+    else:                →       else:
+        ORELSE                       for _mpnb_fx in _mpnb.at(0).pool():  then effects from the pool, in order
+                                         REPLAY
+                                     else:
+                                         for x in _mpnb.at(0).rest():     a rest in the kernel, if there is one
+                                             BODY
+                                         else:
+                                             ORELSE
+
+A `break` skips every `else`, as it does in the plain loop. All made nodes carry the place of what they stand for, so
+that tracebacks name the notebook's own lines.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from typing import Final
+
+from mpnb.plan.loops import ENTRY, is_wrapper, placed
+from mpnb.plan.names import Comprehension
+from mpnb.plan.types import Loop
+
+RUN: Final = "_mpnb"
+REPLAY: Final = "_mpnb_fx"
+ERROR: Final = "_mpnb_error"
+
+
+def _call(method: str, *arguments: ast.expr, of: ast.expr | None = None) -> ast.Call:
+    owner = of if of is not None else ast.Name(RUN, ast.Load())
+    return ast.Call(ast.Attribute(owner, method, ast.Load()), list(arguments), [])
+
+
+def _site(number: int, *, opening: bool = False) -> ast.Call:
+    return _call("open" if opening else "at", ast.Constant(number))
+
+
+def _iterable(number: int, node: ast.expr) -> ast.expr:
+    """The iterable with its leaves shown to the site: `enumerate(xs)` → `enumerate(_mpnb.at(0).leaf(xs))`."""
+    if is_wrapper(node):
+        assert isinstance(node, ast.Call)
+        last_is_start = isinstance(node.func, ast.Name) and node.func.id == "enumerate"
+        arguments = node.args[:1] if last_is_start else node.args
+        shown = [_iterable(number, argument) for argument in arguments] + node.args[len(arguments) :]
+        return ast.copy_location(ast.Call(node.func, shown, node.keywords), node)
+    return ast.copy_location(_call("leaf", node, of=_site(number)), node)
+
+
+def _items(number: int, iterable: ast.expr) -> ast.expr:
+    return _call("items", _iterable(number, iterable), of=_site(number, opening=True))
+
+
+def _rest(number: int) -> ast.expr:
+    return _call("rest", of=_site(number))
+
+
+def rewrite_for(node: ast.For, number: int, loop: Loop) -> ast.For:
+    """The three phases of a `for` loop."""
+    noted = ast.ExceptHandler(
+        ast.Name("BaseException", ast.Load()),
+        ERROR,
+        [ast.Expr(_call("note", ast.Name(ERROR, ast.Load()), of=_site(number))), ast.Raise(None, None)],
+    )
+    rest_body: list[ast.stmt] = [ast.Try(copy.deepcopy(node.body), [noted], [], [])]
+    rest = ast.For(copy.deepcopy(node.target), _rest(number), rest_body, node.orelse)
+    replayed = ast.For(ast.Name(REPLAY, ast.Store()), _call("pool", of=_site(number)), _replay(node, loop), [rest])
+    return placed(ast.For(node.target, _items(number, node.iter), node.body, [replayed]), node)
+
+
+def _replay(node: ast.For, loop: Loop) -> list[ast.stmt]:
+    """One iteration's effects: raise what ended the loop, bind the loop variable, redo each effect in order."""
+
+    def attribute(name: str) -> ast.expr:
+        return ast.Attribute(ast.Name(REPLAY, ast.Load()), name, ast.Load())
+
+    raised = ast.If(
+        ast.Compare(attribute("error"), [ast.IsNot()], [ast.Constant(None)]),
+        [ast.Raise(attribute("error"), None)],
+        [],
+    )
+    bound = ast.Assign([copy.deepcopy(node.target)], attribute("item"))
+    number = ast.Subscript(ast.Name(ENTRY, ast.Load()), ast.Constant(0), ast.Load())
+    chosen: ast.stmt = placed(ast.Expr(_call("show", ast.Name(ENTRY, ast.Load()))), node)
+    for effect in reversed(loop.effects):
+        test = ast.Compare(copy.deepcopy(number), [ast.Eq()], [ast.Constant(effect.number)])
+        chosen = ast.copy_location(ast.If(test, [effect.replay], [chosen]), effect.replay)
+    effects = ast.For(ast.Name(ENTRY, ast.Store()), attribute("effects"), [chosen], [])
+    broken = ast.If(attribute("broke"), [ast.Break()], [])
+    return [raised, bound, effects, broken]
+
+
+def rewrite_comprehension(node: Comprehension, number: int, loop: Loop) -> ast.expr:
+    """`[f(x) for x in xs]` → `_mpnb.open(0).list([f(x) for x in ….items(xs)], lambda: [f(x) for x in ….rest()])`."""
+    rest = copy.deepcopy(node)
+    rest.generators[0].iter = _rest(number)
+    node.generators[0].iter = _items(number, node.generators[0].iter)
+    return _collected(node, rest, number, loop.kind)
+
+
+def rewrite_map(node: ast.Call, number: int) -> ast.expr:
+    """`map(f, xs)`, inside a call that uses it up."""
+    rest = copy.deepcopy(node)
+    rest.args[1] = _rest(number)
+    node.args[1] = _items(number, node.args[1])
+    return _collected(node, rest, number, "generator")
+
+
+def _collected(node: ast.expr, rest: ast.expr, number: int, kind: str) -> ast.expr:
+    nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+    later = ast.Lambda(nothing, rest)
+    return placed(_call(f"collect_{kind}", node, later, of=_site(number)), node)
+
+
+__all__ = ["ERROR", "REPLAY", "RUN", "rewrite_comprehension", "rewrite_for", "rewrite_map"]

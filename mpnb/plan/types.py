@@ -1,0 +1,118 @@
+"""The words of a plan: what a site is, what its names are, and why one is refused. Holds facts, decides nothing."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+#: What each refusal means. The codes are stable: people search for them.
+REFUSALS: Final[Mapping[str, str]] = {
+    "carried": "a value goes from one iteration to the next",
+    "accumulator-read": "the loop reads what it also changes",
+    "mutates": "something that outlives the iteration is changed inside it",
+    "hidden-state": "a function that the loop calls changes something that outlives the call",
+    "reads-loop-name": "a function that the loop calls reads a global name that the loop sets",
+    "random": "the loop draws from a random generator that all iterations share",
+    "memoised": "a cached function would fill its cache in the workers, not here",
+    "stateful": "the loop uses something that keeps state outside the notebook's names",
+    "outside-effect": "the loop changes files or processes",
+    "set-order": "an order is taken from a set, and sets of strings are ordered differently in another process",
+    "unknown-call": "it can't be told which function is called",
+    "no-source": "a function's source is not to be had, so it can't be looked into",
+    "statement": "a statement that is not split yet",
+    "walrus": "a := inside the comprehension sets a name of the cell",
+    "effect-in-try": "a change inside try or with could raise there, and would raise elsewhere when replayed",
+    "accumulator-type": "the object that the loop changes is not of a type whose changes can be replayed",
+    "iterator": "the iterable is an iterator that other code may see, or that may depend on the loop",
+    "shadowed": "a builtin name has been given another meaning",
+    "shared-object": "what the loop changes can also be reached from what it reads",
+    "unsendable": "something the loop needs can't be sent to a worker",
+    "dynamic": "names are looked up in a way that can't be followed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A loop that mpnb will not split, and why; a value, not an error."""
+
+    code: str
+    line: int
+    name: str
+    why: str
+    instead: str = ""
+
+    def __post_init__(self) -> None:
+        if self.code not in REFUSALS:
+            msg = f"unknown refusal code {self.code!r}"
+            raise ValueError(msg)
+
+    @property
+    def reason(self) -> str:
+        """The refusal in one line: what, why, and what to do instead where there is something."""
+        text = f"`{self.name}` {self.why}" if self.name else self.why
+        return f"{text}; instead: {self.instead}" if self.instead else text
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One statement of a loop body that changes something outside it, replayed in the kernel in iteration order.
+
+    `form` is the kind of change (``append`` … a method's name, ``setitem``, ``aug``, ``binop``, ``bind``);
+    `target` the notebook's name that it changes; `replay` the statement with its operands taken from the effect.
+    """
+
+    number: int
+    form: str
+    target: str
+    line: int
+    replay: ast.stmt
+    can_raise: bool
+
+
+@dataclass(slots=True)
+class Loop:
+    """A site that can be split as far as its own text tells.
+
+    `reads` are the names of the cell that it only reads (broadcast), `accumulators` those that it only changes,
+    `temporaries` those that every iteration sets before it reads them.
+    """
+
+    kind: str
+    line: int
+    column: int
+    label: str
+    targets: frozenset[str]
+    reads: frozenset[str]
+    accumulators: Mapping[str, tuple[Effect, ...]]
+    temporaries: frozenset[str]
+    handler_names: frozenset[str]
+    effects: tuple[Effect, ...]
+    task: ast.FunctionDef
+    iterable: ast.expr
+    body: tuple[ast.stmt, ...]
+    consumer: str = ""
+    source: str = field(default="", repr=False)
+
+
+@dataclass(slots=True)
+class SitePlan:
+    """One loop or comprehension of a cell: a `Loop`, or the `Refusal` that keeps it serial."""
+
+    number: int
+    kind: str
+    line: int
+    column: int
+    label: str
+    loop: Loop | None = None
+    refusal: Refusal | None = None
+
+
+@dataclass(slots=True)
+class CellPlan:
+    """A cell rewritten, and its sites in the order of the source. `note` says why there is none."""
+
+    tree: ast.Module
+    sites: list[SitePlan]
+    note: str = ""

@@ -1,0 +1,683 @@
+"""Runs planned cells: keeps the engine between them, drives each site through its three phases, fills the record.
+
+A `Run` is what a rewritten cell speaks to under the name `_mpnb`; a `SiteRun` is one site of it. Work goes first
+through the kernel's main thread; what turns out to be large goes to the pool, and its effects are handed back to the
+cell in the order of the iterations; what the pool could not do runs in the kernel again, from that iteration on.
+
+The session is handed its engine and its listeners and does not know who they are.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import collections
+import decimal
+import fractions
+import reprlib
+import signal
+import sys
+import threading
+import time
+import types
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mpnb import plan as planning
+from mpnb.engine import STDERR, STDOUT, Effects, Engine, Job, Outcome, Running, snapshot
+from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError
+from mpnb.events import Event, JobEnded, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
+from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
+from mpnb.record import Record, Site
+
+#: Seconds that a site runs in the kernel before it is asked whether the pool would pay.
+PROBE_S: Final = 0.010
+#: Serial seconds that must be left for the pool to pay: it costs a few milliseconds to hand a site over.
+WORTH_S: Final = 0.020
+#: Bytes of results already in the notebook that are also kept for `finished`, so that a sum of arrays stays bounded.
+KEPT_BYTES: Final = 256 << 20
+
+_MISSING: Final = object()
+_NUMBERS: Final[tuple[type, ...]] = (int, float, complex, bool, decimal.Decimal, fractions.Fraction)
+_DICTS: Final[tuple[type, ...]] = (dict, collections.defaultdict, collections.OrderedDict, collections.Counter)
+#: Which types of object each form of effect is replayed on; the type must be exactly one of these.
+_REPLAYED_ON: Final[Mapping[str, tuple[type, ...]]] = {
+    "append": (list, deque),
+    "appendleft": (deque,),
+    "extend": (list, deque),
+    "extendleft": (deque,),
+    "insert": (list, deque),
+    "add": (set,),
+    "discard": (set,),
+    "update": (set, *_DICTS),
+    "setitem": (list, *_DICTS),
+    "augitem": (list, *_DICTS),
+    "aug": (*_NUMBERS, str, bytes, tuple, list, set, frozenset, *_DICTS, deque),
+    "binop": (*_NUMBERS, str, bytes, tuple, list, set, frozenset, *_DICTS, deque),
+}
+_ON_ARRAYS: Final = frozenset({"setitem", "augitem", "aug", "binop"})
+_TASK_BUILTINS: Final = ("NameError", "slice")
+
+_KERNEL, _POOL, _REST, _DONE = "kernel", "pool", "rest", "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be said on the `%%parallel` line."""
+
+    workers: int | None = None
+    probe: bool = True
+    explain: bool = False
+    strict: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """One iteration as the cell redoes it: its item and effects, or the error that ends the loop."""
+
+    item: object = None
+    effects: Effects = field(default_factory=list)
+    broke: bool = False
+    error: BaseException | None = None
+
+
+class Session:
+    """What stays between cells: the engine and the last record.
+
+    Parameters
+    ----------
+    engine
+        Anything that runs jobs (`mpnb.engine.Engine`).
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.last: Record | None = None
+
+    def begin(
+        self,
+        cell: CellPlan,
+        namespace: dict[str, Any],
+        options: Options,
+        listeners: Iterable[Callable[[Event], None]] = (),
+    ) -> Run:
+        """Start the run of a planned cell; its record is the last one from now on."""
+        run = Run(self.engine, cell, namespace, options, list(listeners))
+        self.last = run.record
+        return run
+
+
+class Run:
+    """One run of one cell: what the rewritten cell calls `_mpnb`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        cell: CellPlan,
+        namespace: dict[str, Any],
+        options: Options,
+        listeners: list[Callable[[Event], None]],
+    ) -> None:
+        self.engine = engine
+        self.cell = cell
+        self.namespace = namespace
+        self.options = options
+        self.listeners = listeners
+        self.workers = options.workers or engine.workers
+        sites = [
+            Site(
+                line=plan.line,
+                column=plan.column,
+                kind=plan.kind,
+                label=plan.label,
+                parallel=False,
+                reason=plan.refusal.reason if plan.refusal else "",
+                code=plan.refusal.code if plan.refusal else "",
+            )
+            for plan in cell.sites
+        ]
+        self.record = Record(sites, workers=self.workers)
+        self.record.note = cell.note
+        self.sites = [SiteRun(self, plan, site) for plan, site in zip(cell.sites, sites, strict=True)]
+        self.interrupted = False
+        self.tell(RunStarted(at=time.perf_counter(), workers=self.workers))
+
+    # -- called by the rewritten cell --------------------------------------------------------------------------------
+
+    def open(self, number: int) -> SiteRun:
+        """A site is reached (in an outer serial loop: again)."""
+        site = self.sites[number]
+        site.begin(sys._getframe(1).f_code.co_filename)
+        return site
+
+    def at(self, number: int) -> SiteRun:
+        """The site that is under way."""
+        return self.sites[number]
+
+    @staticmethod
+    def show(entry: tuple[Any, ...]) -> None:
+        """Replay what an iteration printed."""
+        number, text = entry
+        if number == STDOUT:
+            sys.stdout.write(text)
+        elif number == STDERR:
+            sys.stderr.write(text)
+        else:
+            msg = f"effect {number} is not one of this loop's"
+            raise PlanError(msg)
+
+    def refused(self) -> RefusedError:
+        """What `--strict` raises for a site that its own text keeps serial."""
+        plan = next(plan for plan in self.cell.sites if plan.refusal is not None)
+        assert plan.refusal is not None
+        return _refused_error(plan.refusal)
+
+    def explain(self) -> list[str]:
+        """The plan of the cell in lines of text; nothing of it is run."""
+        lines = [self.cell.note] if self.cell.note else []
+        for plan in self.cell.sites:
+            lines += _explained(plan, self.namespace)
+        return lines
+
+    # -- called by the session and the sites -------------------------------------------------------------------------
+
+    def tell(self, event: Event) -> None:
+        """Add an event to the record and pass it on; a pending interrupt ends the wait that it came from."""
+        self.record.add(event)
+        for listener in list(self.listeners):
+            try:
+                listener(event)
+            except Exception as error:  # noqa: BLE001 -- a view that fails must never fail the run
+                self.listeners.remove(listener)
+                warnings.warn(f"[mpnb] a view failed and is left out: {error!r}", RuntimeWarning, stacklevel=2)
+        if self.interrupted and not isinstance(event, RunEnded | SiteEnded | JobEnded):
+            raise KeyboardInterrupt
+
+    def stop(self) -> None:
+        """End the run as an interrupt would; may be called from any thread."""
+        self.interrupted = True
+
+    def end(self, status: str) -> Record:
+        """The cell is over: `finished`, `failed` or `stopped`."""
+        for site in self.sites:
+            site.end()
+        if status == "finished":
+            self.record.finished.clear()
+        self.tell(RunEnded(at=time.perf_counter(), status=status))
+        return self.record
+
+
+class SiteRun:
+    """One site under way: where its items come from, where its iterations run, what it has come to."""
+
+    def __init__(self, run: Run, plan: SitePlan, site: Site) -> None:
+        self.run = run
+        self.plan = plan
+        self.site = site
+        self.phase = _DONE
+        self.opened = False
+        self.filename = ""
+        self.leaves: list[object] = []
+        self.iterator: Iterator[Any] = iter(())
+        self.pulled: deque[Any] = deque()
+        self.pull_error: BaseException | None = None
+        self.index = 0  # of the next iteration that takes place in the notebook
+        self.kept_bytes = 0
+
+    @property
+    def loop(self) -> Loop:
+        if self.plan.loop is None:
+            msg = f"site {self.plan.number} is refused and must not be opened"
+            raise PlanError(msg)
+        return self.plan.loop
+
+    # -- phase 1: in the kernel --------------------------------------------------------------------------------------
+
+    def begin(self, filename: str) -> None:
+        """Reset for a new pass over the site."""
+        self.phase = _KERNEL
+        self.opened = True
+        self.filename = filename
+        self.leaves = []
+        self.pulled.clear()
+        self.pull_error = None
+        self.index = 0
+
+    def leaf(self, iterable: object) -> object:
+        """Note what is really looped over, below enumerate() and zip()."""
+        self.leaves.append(iterable)
+        return iterable
+
+    def total(self) -> int | None:
+        """How many iterations there will be, as far as the iterables tell."""
+        if not all(_is_safe(leaf) for leaf in self.leaves):
+            return None
+        return min((len(leaf) for leaf in self.leaves), default=None)  # type: ignore[arg-type]
+
+    def items(self, iterable: Any) -> Any:
+        """What the loop runs over in the kernel: all of it, a probe's worth, or (`--no-probe`) nothing."""
+        options = self.run.options
+        self.run.record.add(SiteStarted(at=time.perf_counter(), site=self.plan.number, total=self.total()))
+        if not options.probe or options.strict:
+            refusal = self.check()
+            if refusal is not None:
+                self.refuse(refusal)
+                if options.strict:
+                    raise _refused_error(refusal)
+                self.phase = _DONE
+                return iterable
+        if not options.probe:
+            self.iterator = iter(iterable)
+            self.phase = _POOL
+            return ()
+        return self._probe(iter(iterable))
+
+    def _probe(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        """Yield items while it is not clear that the pool would pay; then stop, in phase _POOL."""
+        __tracebackhide__ = True
+        clock = time.perf_counter
+        total = self.total()
+        count = 0
+        began = now = clock()
+        patience = PROBE_S
+        deadline = began + patience
+        try:
+            for item in iterator:
+                yield item
+                count += 1
+                now = clock()
+                if now < deadline:
+                    continue
+                if self._pays(now - began, count, total):
+                    refusal = self.check()
+                    if refusal is None:
+                        self.iterator = iterator
+                        self.phase = _POOL
+                        return
+                    self.refuse(refusal)
+                    deadline = float("inf")
+                else:
+                    patience *= 2
+                    deadline = now + patience
+            self.phase = _DONE
+        finally:
+            self.index = count
+            if count:
+                now = clock() if self.phase == _DONE else now
+                self.run.record.add(
+                    KernelRan(at=now, site=self.plan.number, first=0, count=count, seconds=now - began)
+                )
+
+    def _pays(self, seconds: float, count: int, total: int | None) -> bool:
+        """Would the rest of the site take long enough for the pool to be worth its start?"""
+        if self.run.workers < 2 or not getattr(self.run.engine, "ready", self.run.workers):
+            return False
+        if total is None:
+            return seconds > WORTH_S
+        return (total - count) * seconds / count > WORTH_S and total - count > 1
+
+    def check(self) -> Refusal | None:
+        """Look at the objects and helpers that the loop reaches; None when it may be split."""
+        return _check(self.loop, self.run.namespace, self.leaves)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Note why the site stays, or goes on, in the kernel."""
+        self.site.reason = refusal.reason
+        self.site.code = refusal.code
+
+    # -- phase 2: in the pool ----------------------------------------------------------------------------------------
+
+    def pool(self) -> Iterator[Replay]:
+        """Run what is left in the pool and yield its iterations in order; ends early for a rest in the kernel."""
+        __tracebackhide__ = True
+        if self.phase != _POOL:
+            return
+        run = self.run
+        with _interrupts_set_flag(run):
+            running: Running | None = None
+            try:
+                running = run.engine.run(self._job(), self._feed(), run.tell, run.workers)
+                yield from self._replays(running)
+            except CodecError as error:
+                self.refuse(Refusal("unsendable", self.plan.line, error.path, f"can't be sent: {error.why}"))
+                self.phase = _REST
+            except KeyboardInterrupt:
+                self.phase = _DONE
+                yield Replay(error=KeyboardInterrupt())
+            finally:
+                if running is not None:
+                    for outcome in running.close():
+                        if outcome.error is None:
+                            self._keep(outcome)
+
+    def _replays(self, running: Running) -> Iterator[Replay]:
+        for outcome in running:
+            if outcome.kind == "died":
+                assert isinstance(outcome.error, BaseException)
+                self.phase = _DONE
+                yield Replay(error=outcome.error)
+                return
+            if outcome.error is not None:
+                self._fall_back(outcome)
+                return
+            self._keep(outcome)
+            self.site.parallel = True
+            self.index = outcome.index + 1
+            effects = [entry for entry in outcome.effects if entry[0] != planning.BREAK]
+            yield Replay(self.pulled.popleft(), effects, broke=len(effects) < len(outcome.effects))
+            if self.run.interrupted:
+                raise KeyboardInterrupt
+        self.phase = _REST if self.pull_error is not None else _DONE
+
+    def _job(self) -> Job:
+        namespace = self.run.namespace
+        return Job(
+            function=make_task(self.loop, self.filename, namespace),
+            site=self.plan.number,
+            first=self.index,
+            targets=tuple(
+                namespace[name] for name in self.loop.accumulators if not isinstance(namespace[name], _UNALIASED)
+            ),
+        )
+
+    def _feed(self) -> Iterator[tuple[Any, bool]]:
+        """Pull the items, each with whether it is the last one; keep those whose effects have not taken place yet."""
+        end = object()
+        pulled: Any = self._pull(end)
+        while pulled is not end:
+            following = self._pull(end)
+            self.pulled.append(pulled)
+            yield pulled, following is end
+            pulled = following
+
+    def _pull(self, end: object) -> Any:
+        try:
+            return next(self.iterator, end)
+        except Exception as error:  # noqa: BLE001 -- raised again, when the loop gets there
+            self.pull_error = error
+            return end
+
+    def _keep(self, outcome: Outcome) -> None:
+        """Keep what an iteration gave, for `finished`, should the run be cut short."""
+        self.kept_bytes += outcome.nbytes
+        if self.kept_bytes > KEPT_BYTES and self.loop.kind == "for" and outcome.index < self.index:
+            return
+        self.run.record.finished[outcome.index] = _given(outcome.effects, self.loop)
+
+    def _fall_back(self, outcome: Outcome) -> None:
+        """An iteration that can't be done in a worker, or that raised there, is done in the kernel, and all after it."""
+        if outcome.kind != "raised":
+            why = f"from iteration {outcome.index + 1} on in the kernel: {outcome.error}"
+            self.site.reason = why if self.site.parallel else str(outcome.error)
+            self.site.code = "unsendable" if outcome.kind == "unsendable" else "hidden-state"
+        self.phase = _REST
+
+    # -- phase 3: a rest in the kernel -------------------------------------------------------------------------------
+
+    def rest(self) -> Iterator[Any]:
+        """The items whose iterations the pool has not done, in order; nothing where there is no such rest."""
+        __tracebackhide__ = True
+        if self.phase != _REST:
+            return
+        self.phase = _DONE
+        first, began = self.index, time.perf_counter()
+        try:
+            while self.pulled:
+                yield self.pulled.popleft()
+                self.index += 1
+            if self.pull_error is not None:
+                raise self.pull_error
+            for item in self.iterator:
+                yield item
+                self.index += 1
+        finally:
+            now = time.perf_counter()
+            count = self.index - first
+            self.run.record.add(
+                KernelRan(at=now, site=self.plan.number, first=first, count=count, seconds=now - began)
+            )
+
+    def note(self, error: BaseException) -> None:
+        """Say in which iteration an exception was raised."""
+        total = self.total()
+        where = f"in iteration {self.index + 1}" + (f" of {total}" if total is not None else "")
+        if isinstance(error, Exception) and where not in getattr(error, "__notes__", ()):
+            error.add_note(where)
+
+    # -- comprehensions ----------------------------------------------------------------------------------------------
+
+    def collect_list(self, head: list[Any], later: Callable[[], list[Any]]) -> list[Any]:
+        """A list comprehension: its first elements are in `head`, the others come from the pool, or from `later`."""
+        __tracebackhide__ = True
+        for _, value in self._entries():
+            head.append(value)
+        head.extend(self._later(later))
+        return head
+
+    def collect_set(self, head: set[Any], later: Callable[[], set[Any]]) -> set[Any]:
+        """A set comprehension; see `collect_list`."""
+        __tracebackhide__ = True
+        for _, value in self._entries():
+            head.add(value)
+        head.update(self._later(later))
+        return head
+
+    def collect_dict(self, head: dict[Any, Any], later: Callable[[], dict[Any, Any]]) -> dict[Any, Any]:
+        """A dict comprehension; see `collect_list`."""
+        __tracebackhide__ = True
+        for _, key, value in self._entries():
+            head[key] = value
+        head.update(self._later(later))
+        return head
+
+    def collect_generator(self, head: Iterator[Any], later: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+        """A generator expression or map that is used up at once; see `collect_list`."""
+        __tracebackhide__ = True
+        yield from head
+        if self.phase == _KERNEL:  # it ended by itself: a StopIteration inside map()
+            return
+        for _, value in self._entries():
+            yield value
+        yield from self._later(later)
+
+    def _entries(self) -> Iterator[tuple[Any, ...]]:
+        """The results of the pool's iterations; what they printed is shown on the way."""
+        __tracebackhide__ = True
+        for replay in self.pool():
+            if replay.error is not None:
+                raise replay.error
+            for entry in replay.effects:
+                if entry[0] == 0:
+                    yield entry
+                else:
+                    self.run.show(entry)
+
+    def _later(self, later: Callable[[], Iterable[Any]]) -> Iterable[Any]:
+        __tracebackhide__ = True
+        if self.phase != _REST:
+            return ()
+        try:
+            result = later()
+            # a generator runs later still, outside of this try: its error carries no note
+            return result
+        except BaseException as error:
+            self.note(error)
+            raise
+
+    def end(self) -> None:
+        """The cell is over."""
+        if self.opened:
+            self.run.record.add(SiteEnded(at=time.perf_counter(), site=self.plan.number, iterations=self.index))
+        self.leaves = []
+        self.pulled.clear()
+        self.iterator = iter(())
+
+
+def make_task(loop: Loop, filename: str, namespace: dict[str, Any]) -> types.FunctionType:
+    """Compile a loop's task into a function over the notebook's names, as if it stood in the cell's own file."""
+    module = ast.Module([loop.task], [])
+    code = compile(module, filename, "exec")
+    inner = next(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return types.FunctionType(inner, namespace, inner.co_name, (snapshot,))
+
+
+#: Accumulators of these types are rebound, never changed: nothing else can see them through another name.
+_UNALIASED: Final = (*_NUMBERS, str, bytes, tuple, frozenset, range, type(None))
+
+
+def _is_safe(iterable: object) -> bool:
+    """Is an iterable of a kind that can be pulled from ahead of the loop: no iterator, nothing of the user's?"""
+    kind = type(iterable)
+    if kind in planning.SAFE_ITERABLES:
+        return True
+    library = (kind.__module__ or "").split(".")[0]
+    if library == "numpy":
+        return kind.__name__ == "ndarray" and getattr(iterable, "ndim", 0) > 0
+    return library == "pandas" and kind.__name__ in {"Series", "Index", "RangeIndex", "DataFrame", "DatetimeIndex"}
+
+
+def _check(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Refusal | None:
+    """Everything about a loop that depends on objects: iterables, accumulators, builtins, helpers."""
+    line = loop.line
+    wrappers = {node.func.id for node in ast.walk(loop.iterable) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    used = {"enumerate", "zip", "reversed"} & wrappers | set(_TASK_BUILTINS) | ({loop.consumer} if loop.consumer else set())
+    used |= {"map"} if loop.kind == "map" else set()
+    for name in sorted(used):
+        if namespace.get(name, _MISSING) not in (_MISSING, getattr(builtins, name, None)):
+            return Refusal("shadowed", line, name, "is no longer Python's own")
+    for leaf in leaves:
+        if not _is_safe(leaf):
+            why = f"the iterable is a {type(leaf).__name__}, which is pulled from step by step"
+            return Refusal("iterator", line, "", why, "loop over list(…) of it")
+    for name in sorted(loop.handler_names):
+        if name in namespace:
+            return Refusal("statement", line, name, "is the name of a caught exception, and of something else")
+    for name, effects in loop.accumulators.items():
+        target = namespace.get(name, _MISSING)
+        for effect in effects:
+            if not _can_replay(effect.form, target):
+                what = "not defined" if target is _MISSING else f"a {type(target).__name__}"
+                why = f"is {what}; {effect.form} on it can't be replayed"
+                return Refusal("accumulator-type", effect.line, name, why)
+        if isinstance(target, _UNALIASED):
+            continue
+        if any(target is leaf or _overlap(target, leaf) for leaf in leaves):
+            return Refusal("shared-object", line, name, "is changed by the loop that runs over it")
+        for other in sorted(loop.reads):
+            if target is namespace.get(other) or _overlap(target, namespace.get(other)):
+                return Refusal("shared-object", line, name, f"is changed by the loop and also read by it, as `{other}`")
+    return planning.inspect_loop(loop, namespace, leaves)
+
+
+def _can_replay(form: str, target: object) -> bool:
+    kind = type(target)
+    if kind.__module__ == "numpy" and form in _ON_ARRAYS:
+        array = kind.__name__ == "ndarray" and not target.dtype.hasobject  # type: ignore[attr-defined]
+        return array or (form in {"aug", "binop"} and hasattr(target, "dtype") and not hasattr(target, "__setitem__"))
+    if kind not in _REPLAYED_ON[form]:
+        return False
+    if form == "augitem" or kind is collections.defaultdict:
+        values = target.values() if isinstance(target, dict) else target
+        factory = getattr(target, "default_factory", None)
+        own_factory = factory is not None and planning.is_own(factory)
+        return not own_factory and not any(planning.is_own(type(value)) for value in values)  # type: ignore[attr-defined]
+    return True
+
+
+def _overlap(one: object, other: object) -> bool:
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not (isinstance(one, numpy.ndarray) and isinstance(other, numpy.ndarray)):
+        return False
+    return bool(numpy.may_share_memory(one, other))
+
+
+def _given(effects: Effects, loop: Loop) -> object:
+    """What an iteration gave, for a person to read: a comprehension's element, or a loop's changes as pairs."""
+    if loop.kind != "for":
+        values = [entry[1] if len(entry) == 2 else entry[1:] for entry in effects if entry[0] == 0]
+        return values[0] if len(values) == 1 else values
+    names = {e.number: f"{e.target}.{e.form}" for e in loop.effects if e.form != "bind"}
+    return [(names[entry[0]], *entry[1:]) for entry in effects if entry[0] in names]
+
+
+def _refused_error(refusal: Refusal) -> RefusedError:
+    return RefusedError(f"line {refusal.line}: {refusal.reason}")
+
+
+def _explained(plan: SitePlan, namespace: dict[str, Any]) -> list[str]:
+    head = f"line {plan.line}, {plan.kind} `{plan.label}`"
+    refusal = plan.refusal
+    if plan.loop is not None:
+        missing = sorted(n for n in plan.loop.accumulators if n not in namespace)
+        if missing:
+            return [f"{head}: can be split as far as its text tells; {missing[0]!r} is not defined yet"]
+        refusal = planning.inspect_loop(plan.loop, namespace, ())
+    if refusal is not None or plan.loop is None:
+        assert refusal is not None
+        return [f"{head}: stays serial: {refusal.reason} [{refusal.code}]"]
+    lines = [f"{head}: can be split"]
+    classes = {
+        "loop variable": plan.loop.targets,
+        "temporary": plan.loop.temporaries,
+        "changed, replayed in order": plan.loop.accumulators,
+        "read": {n for n in plan.loop.reads if n in namespace},
+    }
+    for name, members in classes.items():
+        if members:
+            lines.append(f"    {name}: {', '.join(sorted(members))}")
+    return lines
+
+
+class _interrupts_set_flag:  # noqa: N801 -- reads as a clause: with _interrupts_set_flag(run)
+    """While the pool works, an interrupt only sets a flag that is tested between iterations; a second one raises."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.before: Any = None
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self.before = signal.signal(signal.SIGINT, self._on_signal)
+
+    def __exit__(self, *_: object) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+        self.run.interrupted = False
+
+    def _on_signal(self, _number: int, _frame: types.FrameType | None) -> None:
+        if self.run.interrupted:
+            raise KeyboardInterrupt
+        self.run.interrupted = True
+
+
+_sessions: list[Session] = []
+
+
+def current(engine: Callable[[], Engine] | None = None) -> Session:
+    """The notebook's session; made with `engine()` when there is none yet."""
+    if not _sessions:
+        if engine is None:
+            msg = "mpnb is not loaded: run %load_ext mpnb first"
+            raise MpnbError(msg)
+        _sessions.append(Session(engine()))
+    return _sessions[0]
+
+
+def last_run() -> Record | None:
+    """The record of the last `%%parallel` cell, None before the first one.
+
+    Its `sites` are the loops and comprehensions of the cell, each with `line`, `parallel`, `reason`, and for split
+    ones `iterations`, `wall_s`, `speedup` and `speedup_measured`. `finished` holds what the iterations gave that had
+    finished when a run was cut short: {iteration, counted from 0: a comprehension's element, or a loop's changes}.
+
+    Examples
+    --------
+    >>> import mpnb
+    >>> mpnb.last_run() is None
+    True
+    """
+    return _sessions[0].last if _sessions else None

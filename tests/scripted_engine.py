@@ -1,0 +1,72 @@
+"""An engine without processes: runs a job's function here, item by item, and can be told what to do to an iteration."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from mpnb.engine import STDOUT, Effects, Job, Outcome, Tell
+from mpnb.events import JobEnded, JobStarted, Ticked
+
+
+class _Text(io.TextIOBase):
+    def __init__(self, effects: Effects) -> None:
+        self.effects = effects
+
+    def write(self, text: str) -> int:
+        self.effects.append((STDOUT, text))
+        return len(text)
+
+
+class ScriptedEngine:
+    """Runs jobs in order; `script` maps an iteration to what happens instead of running it."""
+
+    def __init__(self, script: Mapping[int, Callable[[Job], Outcome]] | None = None, workers: int = 2) -> None:
+        self.script = dict(script or {})
+        self.workers = workers
+        self.ready = workers
+        self.jobs: list[Job] = []
+        self.pulled = 0
+        self.closed = 0
+
+    def run(self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None) -> _Running:
+        self.jobs.append(job)
+        tell(JobStarted(at=time.perf_counter(), site=job.site, workers=workers or self.workers, encode_s=0, nbytes=0))
+        return _Running(self, job, items, tell)
+
+
+class _Running:
+    def __init__(self, engine: ScriptedEngine, job: Job, items: Iterator[object], tell: Tell) -> None:
+        self.engine = engine
+        self.job = job
+        self.items = items
+        self.tell = tell
+        self.index = job.first
+        self.open = True
+
+    def __iter__(self) -> _Running:
+        return self
+
+    def __next__(self) -> Outcome:
+        self.tell(Ticked(at=time.perf_counter()))
+        item = next(self.items)
+        self.engine.pulled += 1
+        index, self.index = self.index, self.index + 1
+        if index in self.engine.script:
+            return self.engine.script[index](self.job)
+        effects: Effects = []
+        try:
+            with contextlib.redirect_stdout(_Text(effects)):
+                self.job.function(item, effects)
+        except Exception as error:  # noqa: BLE001 -- as a worker does
+            return Outcome(index, [], "raised", repr(error))
+        return Outcome(index, effects)
+
+    def close(self) -> list[Outcome]:
+        if self.open:
+            self.open = False
+            self.engine.closed += 1
+            self.tell(JobEnded(at=time.perf_counter(), site=self.job.site))
+        return []

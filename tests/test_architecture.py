@@ -1,0 +1,183 @@
+"""The house keeps its shape: imports go down only, and each foreign library has its door.
+
+Files are read, never imported. Add a room here when it is built.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HOUSE = ROOT / "mpnb"
+
+# Which rooms of mpnb each room may import. A folder is one room: what happens inside it is its own matter.
+MAY_IMPORT = {
+    "__init__": "any",  # the front door, and lazily
+    # ground floor
+    "errors": "",
+    "events": "",
+    "cores": "",
+    "engine": "events",
+    # objects and bytes, at both ends of the wire
+    "buffers": "errors",
+    "surroundings": "errors",
+    "codec": "errors engine buffers surroundings",
+    "namespace": "errors engine buffers surroundings codec",
+    "wire": "codec",
+    # inside a worker
+    "worker": "errors engine surroundings codec namespace wire",
+    "template": "wire worker",
+    # the kernel's side of the pool
+    "scheduler": "events",
+    "hands": "errors events cores codec wire scheduler __init__",  # __init__: only to learn where the package lies
+    "pool": "errors events engine cores codec scheduler worker hands",
+    # what understands a cell
+    "plan": "errors",
+    # what is seen
+    "record": "events",
+    "report": "record",
+    "dashboard": "record cores",
+    # what ties them
+    "session": "errors events engine plan record",
+    "magic": "errors events engine plan record report dashboard session",
+}
+
+# Looks upward by name, at the moment of use. Each is one too many, so each has its reason.
+LOOKS_UP = {
+    ("record", "report"): "a user asks the record for a picture, and drawing it needs matplotlib",
+}
+
+# Which rooms may import each foreign library. What is not in this table is the standard library, or a mistake.
+# Imports for types alone open no door.
+DOORS = {
+    "IPython": "magic dashboard",
+    "ipykernel": "magic dashboard",
+    "traitlets": "dashboard",
+    "ipywidgets": "dashboard",
+    "anywidget": "dashboard",
+    "matplotlib": "report surroundings",  # surroundings: rcParams travel with a job
+    "dill": "codec",
+    "cloudpickle": "codec",
+    "psutil": "cores",
+    "threadpoolctl": "worker template",
+    "numpy": "codec surroundings",
+    "pandas": "surroundings",
+    "mpmath": "surroundings",
+    "sklearn": "surroundings",
+    "torch": "surroundings",
+}
+
+TOP_LEVEL = {
+    "pyproject.toml",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "mpnb",
+    "notebooks",
+    "tests",
+    "binder",
+    ".ci",
+    ".gitignore",
+}
+
+FILES = sorted(HOUSE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    """Name of the room that a file belongs to: its own stem, or that of the folder it lies in."""
+    return path.relative_to(HOUSE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path, *, for_types: bool = True) -> set[tuple[str, ...]]:
+    """List what a file imports, anywhere in it, as dotted names split at the dots."""
+    tree = ast.parse(path.read_bytes())
+    types_alone = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if node in types_alone and not for_types:
+            continue
+        match node:
+            case ast.Import(names=names):
+                found |= {alias.name for alias in names}
+            case ast.ImportFrom(module=module, names=names, level=level):
+                # The last part may be a room (from mpnb import events) or a name in it (from mpnb.events import Event).
+                package = ["mpnb", *path.relative_to(HOUSE).parts[:-1]]
+                start = package[: len(package) - level + 1] if level else []
+                found |= {".".join([*start, *filter(None, [module]), alias.name]) for alias in names}
+            case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
+                if ast.unparse(function).split(".")[-1] == "import_module":
+                    found.add(name)
+    return {tuple(name.split(".")) for name in found}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_imports_go_down_only(path):
+    """A room imports only the rooms that the table allows it."""
+    room = room_of(path)
+    assert room in MAY_IMPORT, f"{room} is a new room: say in MAY_IMPORT what it may import"
+    if MAY_IMPORT[room] == "any":
+        return
+    inside = [parts[1:] for parts in imports_of(path) if parts[0] == "mpnb"]
+    # mpnb itself counts as its front door, which imports everything: nobody below may go through it.
+    imported = {parts[0] if parts and parts[0] in MAY_IMPORT else "__init__" for parts in inside}
+
+    allowed = {room, *MAY_IMPORT[room].split(), *(up for here, up in LOOKS_UP if here == room)}
+
+    assert imported - allowed == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_each_foreign_library_has_its_door(path):
+    """A foreign library is imported only in the rooms that the table names."""
+    foreign = {parts[0] for parts in imports_of(path, for_types=False)} - sys.stdlib_module_names - {"mpnb"}
+
+    assert {name for name in foreign if room_of(path) not in DOORS.get(name, "").split()} == set()
+
+
+def test_the_table_goes_down_only():
+    """The table of imports itself has no cycle."""
+    floors: dict[str, int] = {}
+
+    def floor(room: str, above: tuple[str, ...] = ()) -> int:
+        assert room not in above, f"a cycle: {' → '.join((*above, room))}"
+        if room not in floors:
+            below = [] if MAY_IMPORT[room] == "any" else MAY_IMPORT[room].split()
+            below = [name for name in below if name != "__init__"]  # whose own imports are lazy
+            floors[room] = 1 + max((floor(name, (*above, room)) for name in below), default=0)
+        return floors[room]
+
+    for room in MAY_IMPORT:
+        floor(room)
+
+
+def test_top_level_holds_only_what_it_should():
+    """Nothing lies at the top level but what the house plan names."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+
+    assert {line.split("/")[0] for line in listed.stdout.splitlines()} - TOP_LEVEL == set()
+
+
+def test_every_room_of_the_table_exists():
+    """The table has no entry for a room that is not there."""
+    rooms = {room_of(path) for path in FILES}
+    missing = set(MAY_IMPORT) - rooms
+    if missing:
+        pytest.skip(f"not built yet: {' '.join(sorted(missing))}")
