@@ -173,7 +173,7 @@ class Hands:
             while not self._stopping:
                 for key, mask in self._selector.select(self._timeout()):
                     # What one event led to may have closed what the next one is about.
-                    now = self._selector.get_map().get(key.fileobj)
+                    now = self._selector.get_map().get(key.fd)
                     if now is not None and now.data is key.data:
                         key.data(mask)
                 self._read_inbox()
@@ -354,16 +354,20 @@ class Hands:
 
     def _watch(self, process: _Process) -> None:
         mask = selectors.EVENT_READ | (selectors.EVENT_WRITE if process.outgoing else 0)
-        key = self._selector.get_map().get(process.sock)
+        key = self._selector.get_map().get(process.sock.fileno())
         if key is not None and key.events != mask:
             self._selector.modify(process.sock, mask, key.data)
+
+    def _unwatch(self, fd: int) -> None:
+        if fd in self._selector.get_map():
+            self._selector.unregister(fd)
 
     def _serve(self, process: _Process, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
             self._flush(process)
         if mask & selectors.EVENT_READ and self._receive(process):
             # Its end of the socket is closed. Until its exit is reported, there is nothing to wait for here.
-            self._selector.unregister(process.sock)
+            self._unwatch(process.sock.fileno())
             if process.pidfd is None:
                 self._poll(process)
 
@@ -464,7 +468,7 @@ class Hands:
     def _lose_template(self) -> None:
         """The template has ended by itself. Its workers live on; only how they end is not known any more."""
         if self._template_sock is not None:
-            self._selector.unregister(self._template_sock)
+            self._unwatch(self._template_sock.fileno())
             self._template_sock.close()
             self._template_sock = None
         if self._template is not None:
@@ -502,7 +506,7 @@ class Hands:
 
     def _restart_fresh(self, process: _Process) -> None:
         """The template can't fork: give the worker's number to a fresh interpreter."""
-        self._selector.unregister(process.sock)
+        self._unwatch(process.sock.fileno())
         process.sock.close()
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
@@ -549,7 +553,7 @@ class Hands:
     def _gone(self, process: _Process) -> None:
         """The pidfd says that a worker has ended; its exit code comes from its parent."""
         assert process.pidfd is not None
-        self._selector.unregister(process.pidfd)
+        self._unwatch(process.pidfd)
         if process.popen is not None:
             self._poll(process)
         elif self._template_sock is None:
@@ -578,13 +582,11 @@ class Hands:
             return
         while not process.killed and _readable(process.sock) and not self._receive(process):
             pass
-        if self._selector.get_map().get(process.sock) is not None:
-            self._selector.unregister(process.sock)
+        self._unwatch(process.sock.fileno())
         process.sock.close()
         process.incoming.close()
         if process.pidfd is not None:
-            if self._selector.get_map().get(process.pidfd) is not None:
-                self._selector.unregister(process.pidfd)
+            self._unwatch(process.pidfd)
             os.close(process.pidfd)
         del self._processes[process.number]
         running = process.word[0]

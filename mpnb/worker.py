@@ -299,7 +299,7 @@ class Worker:
             batch.effects.append(effects)
             batch.times.append(then)
             batch.times.append(now)
-            if now - batch.began_at > BATCH_S:
+            if now - batch.began_at > BATCH_S and piece.next < piece.stop:
                 stop = self._send_batch(piece, batch, None)
                 now = time.perf_counter()
                 batch = _Batch(index + 1, now)

@@ -65,23 +65,28 @@ def shared() -> Iterator[Pool]:
 
 
 @pytest.fixture
-def pool(shared: Pool) -> Pool:
+def pool(shared: Pool) -> Iterator[Pool]:
     """A pool of two that is ready."""
     shared.resize(2)
     wait_for(lambda: shared.ready == 2 and len(shared.pids()) == 2)
-    return shared
+    hands = shared._hands
+    yield shared
+    assert shared._hands is hands, "the I/O thread failed"
+    assert hands is None or hands.failure is None
 
 
 @pytest.fixture(autouse=True)
 def limit() -> Iterator[None]:
     """No test waits for ever."""
-    main = threading.main_thread().ident
-    assert main is not None
-    timer = threading.Timer(60, signal.pthread_kill, (main, signal.SIGALRM))
-    timer.daemon = True
-    timer.start()
+
+    def on_alarm(_number: int, _frame: Any) -> None:
+        pytest.fail("the test takes longer than 40 s")
+
+    before = signal.signal(signal.SIGALRM, on_alarm)
+    signal.alarm(40)
     yield
-    timer.cancel()
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 SQUARE = task("effects.append((0, item * item))")
@@ -193,7 +198,7 @@ def test_events_tell_the_story(pool: Pool) -> None:
     for event in batches:
         assert len(event.times) == 2 * event.count
         assert list(event.times) == sorted(event.times)
-        assert began < event.times[0] <= event.times[-1] <= event.at <= ended
+        assert event.count == 0 or began < event.times[0] <= event.times[-1] <= event.at <= ended
     assert {event.chunk for event in batches} == {e.chunk for e in told if isinstance(e, events.ChunkSent)}
     assert sum(e.count for e in told if isinstance(e, events.ChunkEncoded)) == 30
 
@@ -466,14 +471,16 @@ def test_a_listener_may_raise(pool: Pool) -> None:
 
 def test_close_gives_back_what_was_finished(pool: Pool) -> None:
     """Iterations that finished beyond the one that is awaited are not lost."""
-    running = pool.run(Job(task("time.sleep(30 if item == 0 else 0.03)\neffects.append((0, item))", "import time")), iter(range(500)), ignore)
+    raised: list[bool] = []
 
     def tick(_event: events.Event) -> None:
-        if time.perf_counter() - began > 0.5:
+        if 0.5 < time.perf_counter() - began and not raised:
+            raised.append(True)
             raise KeyboardInterrupt
 
     began = time.perf_counter()
-    running._tell = tick  # type: ignore[attr-defined]
+    job = Job(task("time.sleep(30 if item == 0 else 0.03)\neffects.append((0, item))", "import time"))
+    running = pool.run(job, iter(range(500)), tick)
     with pytest.raises(KeyboardInterrupt):
         next(running)
     finished = running.close()
@@ -716,18 +723,20 @@ def test_workers_inherit_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, open(__file__) as file:
         os.set_inheritable(server.fileno(), True)
         os.set_inheritable(file.fileno(), True)
+        me = psutil.Process()
+        others = {process.pid for process in me.children(recursive=True)}
         with Pool(2) as pool:
             wait_for(lambda: pool.ready == 2)
             pool.map(abs, range(10))
-            me = psutil.Process()
-            family = me.children(recursive=True)
+            family = [process for process in me.children(recursive=True) if process.pid not in others]
             assert len(family) == 3
             for process in family:
                 assert process.net_connections("inet") == []
                 opened = descriptors(process.pid)
                 assert [opened.pop(fd) for fd in (0, 1, 2)] == ["/dev/null"] * 3
                 kinds = sorted(link.split(":")[0] for link in opened.values())
-                assert kinds in (["pipe", "socket"], ["pipe", "pipe", "socket"])
+                # its end of the lifeline; a worker has its page, too, and the template the first end of the pipe
+                assert kinds in (["/memfd", "pipe", "socket"], ["pipe", "socket"], ["pipe", "pipe", "socket"])
                 assert os.getsid(process.pid) != os.getsid(0)
             unix = [c for p in (me, *family) for c in p.net_connections("unix")]
             assert all(not c.laddr and not c.raddr for c in unix), "only nameless socket pairs"
