@@ -436,7 +436,7 @@ export default () => {
         label.title = m.label;
         dot.dataset.status = state.stopping ? "stopping" : m.status;
         const share = m.total ? Math.min(1, m.done / m.total) : m.total === null ? 1 : 0;
-        fill.style.transform = `scaleX(${share})`;
+        fill.style.width = `${(100 * share).toFixed(2)}%`;
         bar.toggleAttribute("data-unknown", m.total === null);
         if (m.total !== null) bar.setAttribute("aria-valuenow", String(Math.round(100 * share)));
         const number = make("b", "", m.done.toLocaleString("en"));

@@ -229,7 +229,8 @@ def _headline(line: str) -> str:
 
 def _title(text: str, more: str = "") -> str:
     return (
-        '<div style="display:flex;justify-content:space-between;align-items:center;gap:8px;height:24px;margin-bottom:3px">'
+        '<div style="display:flex;justify-content:space-between;align-items:center;gap:8px;height:24px;'
+        'margin-bottom:3px">'
         f'<span style="font-size:10.5px;letter-spacing:.07em;text-transform:uppercase;color:{MUTED}">{text}</span>'
         f"{more}</div>"
     )

@@ -47,7 +47,9 @@ def test_the_quota_of_a_container_is_seen(cgroups, files, quota):
     assert cores.cpu_quota() == quota
 
 
-@pytest.mark.parametrize(("allowed", "quota", "usable"), [(8, None, 8), (8, 2.0, 2), (8, 1.5, 2), (2, 16.0, 2), (4, 0.5, 1)])
+@pytest.mark.parametrize(
+    ("allowed", "quota", "usable"), [(8, None, 8), (8, 2.0, 2), (8, 1.5, 2), (2, 16.0, 2), (4, 0.5, 1)]
+)
 def test_usable_cores(monkeypatch, allowed, quota, usable):
     """No more cores are used than the process may run on, nor than the quota can keep busy, and at least one."""
     monkeypatch.setattr(cores, "allowed_cores", lambda: list(range(allowed)))
