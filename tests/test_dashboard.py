@@ -22,17 +22,20 @@ class Widget:
 
     comm = None
 
-    def __init__(self, snapshot):
+    def __init__(self, snapshot) -> None:
         self.snapshot, self.sent, self.closed, self.handler = snapshot, [], False, None
 
     def on_msg(self, handler):
+        """Remember who listens."""
         self.handler = handler
 
     def send(self, content):
+        """Remember what can be sent."""
         json.dumps(content)
         self.sent.append(content)
 
     def close(self):
+        """Remember the end."""
         self.closed = True
 
     def _repr_mimebundle_(self):
@@ -48,15 +51,14 @@ def shown(monkeypatch):
     monkeypatch.setattr(
         Dashboard,
         "_publish",
-        lambda self, data, metadata=None, *, update=False: shown.append((data, metadata, update)),
+        lambda _, data, metadata=None, *, update=False: shown.append((data, metadata, update)),
     )
     return shown
 
 
-def panel(mode="widget", **options):
+def panel(mode="widget", on_stop=lambda: None):
     record = Record([runs.site()])
-    on_stop = options.pop("on_stop", lambda: None)
-    return record, Dashboard(record, on_stop=on_stop, key="k", load=runs.MadeUpLoad(4, 4), mode=mode, **options)
+    return record, Dashboard(record, on_stop=on_stop, key="k", load=runs.MadeUpLoad(4, 4), mode=mode)
 
 
 def replayed(messages):
@@ -138,7 +140,7 @@ def test_messages_of_the_widget_stay_in_their_subshell():
     """Where ipykernel reroutes a widget's messages to the busy main shell, the front end's choice is kept."""
 
     class Comm:
-        def _reply_subshell_for(self, data, default):
+        def _reply_subshell_for(self, _data, _default):
             return None
 
     widget = Widget({})
@@ -174,7 +176,7 @@ def test_the_widget_is_closed_even_if_the_end_can_not_be_shown(shown, monkeypatc
     _record, board = panel()
     board.show()
     widget = board._widget
-    monkeypatch.setattr(dashboard.report, "static_html", lambda record: 1 / 0)
+    monkeypatch.setattr(dashboard.report, "static_html", lambda _: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         board.finish()

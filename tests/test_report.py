@@ -24,7 +24,7 @@ mpl.use("agg")
 FOUR = r"\[mpnb\] features: 240 iterations in \d\.\d s on 4 workers · ≈3\.\d× faster · 0\.\d lost: .*"
 
 
-def kernel_only(*sites):
+def kernel_only(*sites: Site):
     return runs.record_of(
         [
             RunStarted(at=0.0, workers=2),
@@ -110,20 +110,23 @@ def test_the_biggest_loss_has_a_sentence_and_a_remedy(made, words):
 class Tags(HTMLParser):
     """Checks that tags are balanced, and collects them."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.open, self.seen, self.attributes = [], set(), []
 
     def handle_starttag(self, tag, attrs):
+        """See a tag open."""
         self.seen.add(tag)
         self.attributes += attrs
         self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
+        """See a tag that has no inside."""
         self.seen.add(tag)
         self.attributes += attrs
 
     def handle_endtag(self, tag):
+        """See a tag close."""
         assert self.open.pop() == tag
 
 

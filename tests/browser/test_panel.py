@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -27,7 +29,7 @@ def test_the_panel_moves_and_becomes_static(jupyterlab, page):
         seen.append((*page.evaluate(FINGERPRINTS), bar, page.locator(".mpnb-count").inner_text()))
         page.wait_for_timeout(50)
     seconds = 40 * 0.05
-    changes = [sum(a != b for a, b in zip(column, column[1:], strict=False)) for column in zip(*seen, strict=True)]
+    changes = [sum(a != b for a, b in pairwise(column)) for column in zip(*seen, strict=True)]
     cores, lanes, curve, _bar, count = changes
 
     assert min(cores, lanes, curve) >= 4 * seconds
