@@ -147,6 +147,18 @@ class _EffectEncoder(Encoder):
     def reduce_odd_array(self, array: Any) -> Any:
         return array.__reduce_ex__(5)
 
+    def reduce_function(self, function: FunctionType) -> Any:
+        """Only as one that the kernel has: one made here has this process's globals and cells, not the notebook's."""
+        if find_importable(function, self.main) is None:
+            raise Unsendable("a function made in the worker, which would not be the notebook's own")
+        return super().reduce_function(function)
+
+    def reduce_class(self, kind: type) -> Any:
+        """Only as one that the kernel has."""
+        if not self.has_name(kind):
+            raise Unsendable("a class made in the worker, which would not be the notebook's own")
+        return super().reduce_class(kind)
+
 
 class _Snapshot(Encoder):
     """A pickler for comparing: code and protected memory are named by id, everything that can change is written out."""
