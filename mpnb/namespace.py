@@ -444,10 +444,7 @@ class _Before:
         ):
             return "it changes an object that it shares with other iterations"
         for library, value in _random_state().items():
-            # One that was imported meanwhile stands at the end of its first batch of 624 until someone draws.
-            known = self.random.get(library)
-            drawn = value != known if known is not None else 624 not in (value[2], value[1][-1])
-            if drawn:
+            if value != self.random[library] if library in self.random else not _is_unused(library, value):
                 return f"it draws from {library}"
         words = surroundings.changed(self.state, surroundings.capture(), imported=len(sys.modules) != self.modules)
         return None if words is None else f"it changes {words}"
@@ -470,6 +467,13 @@ def _random_state() -> dict[str, Any]:
         name, keys, *rest = numpy.get_state()
         found["numpy.random"] = (name, keys.tobytes(), *rest)
     return found
+
+
+def _is_unused(library: str, state: Any) -> bool:
+    """Whether a generator that was imported a moment ago is as its seeding left it: nobody has drawn from it."""
+    if library == "random":
+        return bool(state[1][-1] == 624)
+    return int.from_bytes(state[1][:4], sys.byteorder) == 1 << 31 and bool(state[2] == 623)
 
 
 def _bounds(array: Any) -> tuple[int, int]:

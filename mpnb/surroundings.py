@@ -65,7 +65,9 @@ class Setting:
 
 
 # Threads of a worker's linear algebra are the pool's business; MPNB_* speak to mpnb itself.
-_OWN_VARIABLES: Final = re.compile(r"(\w+_NUM_THREADS|OMP_\w+|KMP_\w+|OPENBLAS_\w+|MKL_\w+|MPNB_\w+|VECLIB_MAXIMUM_THREADS)\Z")
+_OWN_VARIABLES: Final = re.compile(
+    r"(\w+_NUM_THREADS|OMP_\w+|KMP_\w+|OPENBLAS_\w+|MKL_\w+|MPNB_\w+|VECLIB_MAXIMUM_THREADS)\Z"
+)
 
 
 _environ_read: tuple[dict[Any, Any], dict[str, str]] = ({}, {})  # os.environ as last seen, and what was made of it

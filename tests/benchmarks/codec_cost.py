@@ -51,7 +51,9 @@ def main() -> None:
     cache = EncodeCache()
     start = time.perf_counter()
     encoder = JobEncoder(job, cache)
-    print(f"{'JobEncoder, 3 helpers and small globals: the very first':58} {(time.perf_counter() - start) * 1e3:8.3f} ms")
+    print(
+        f"{'JobEncoder, 3 helpers and small globals: the very first':58} {(time.perf_counter() - start) * 1e3:8.3f} ms"
+    )
     best("JobEncoder: first time for these functions", lambda: JobEncoder(job, EncodeCache()))
     best("JobEncoder: again, unchanged", lambda: JobEncoder(job, cache))
     items: list[Any] = [[i, f"name{i}", {"k": float(i)}] for i in range(100)]
