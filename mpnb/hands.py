@@ -3,7 +3,7 @@
     callers ── post(...) ─► inbox ─►┌───────────┐─► template ══fork══► workers
     callers ◄─ mail, per job ───────┤ I/O thread├◄═ one socket pair each, and a pidfd that says when it has ended
                                     └───────────┘
-The scheduler lives in this thread only, so a KeyboardInterrupt in a caller can't come between an event and its commands.
+The scheduler lives in this thread only: no KeyboardInterrupt in a caller can come between an event and its commands.
 """
 
 from __future__ import annotations
@@ -79,14 +79,11 @@ class _Process:
     ready: bool = False
     asked: bool = False  # its end was ordered
     killed: bool = False  # nothing it says counts any more
-    ended: tuple[int | None, int | None] | None = None  # exit code, peak bytes
-    ended_at: float | None = None  # seen to have ended; how is not known yet
     last_words: str = ""
-    obituary: str = ""
 
 
 class Hands:
-    """One per pool and process. `post` and the attributes in capitals of its docstring are for other threads.
+    """One per pool and process; other threads call `post`, `pids` and `stop`, and read `ready` and `failure`.
 
     Parameters
     ----------
@@ -116,6 +113,7 @@ class Hands:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_count = 0
         self._next_tick = 0.0
+        self._obituary = ""  # of the worker that ended last
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="mpnb pool", daemon=True)
         _every.add(self)
@@ -124,7 +122,7 @@ class Hands:
     # ------------------------------------------------------------ for other threads
 
     def post(self, *item: Any) -> None:
-        """Tell the I/O thread something: an event of the scheduler, ("open", job, event), ("chunk", …), …"""
+        """Tell the I/O thread something: an event of the scheduler, or a word with what belongs to it."""
         self._inbox.append(item)
         # A full socket means that the thread has been woken already; a closed one that it has ended.
         with contextlib.suppress(BlockingIOError, OSError):
@@ -287,10 +285,8 @@ class Hands:
                 self._release(job_number)
             case scheduler.GiveUp(failed):
                 assert isinstance(cause, events.WorkerDied)
-                words = self._obituaries.get(cause.worker, "")
-                self._fail_jobs(WorkerDiedError(
-                    f"{failed} workers in a row ended before they were ready ({words})", exitcode=cause.exitcode,
-                ))  # fmt: skip
+                words = f"{failed} workers in a row ended before they were ready: {self._obituary}"
+                self._fail_jobs(WorkerDiedError(words, exitcode=cause.exitcode))
             case _:
                 msg = f"the hands do not know {command!r}"
                 raise RuntimeError(msg)
@@ -405,7 +401,8 @@ class Hands:
                 self._handle(ready)
                 self._tell_jobs(ready)
             case ("returned", piece, first, stop):
-                self._handle(scheduler.ChunkReturned(at=now, worker=process.number, piece=piece, first=first, stop=stop))
+                number = process.number
+                self._handle(scheduler.ChunkReturned(at=now, worker=number, piece=piece, first=first, stop=stop))
             case ("cancelled", job_number):
                 self._handle(scheduler.CancelDone(at=now, worker=process.number, job=job_number))
             case ("spoiled",):
@@ -591,7 +588,7 @@ class Hands:
         del self._processes[process.number]
         running = process.word[0]
         iteration = running - 1 if running and not process.killed else None
-        self._obituaries = {process.number: _how(process, exitcode, peak)}
+        self._obituary = _how(process, exitcode, peak)
         died = events.WorkerDied(
             at=time.perf_counter(), worker=process.number, exitcode=exitcode, iteration=iteration, peak_bytes=peak
         )
@@ -599,12 +596,11 @@ class Hands:
             self._tell_jobs(died)
         self._handle(died)
 
-    _obituaries: dict[int, str] = {}
-
     def _death(self, died: events.WorkerDied, iteration: int, *, known: bool) -> WorkerDiedError:
+        # Burying the worker is what led here, so its obituary is the last one written.
         which = f"iteration {iteration + 1}" if known else f"iteration {iteration + 1} or one soon after it"
         return WorkerDiedError(
-            f"{self._obituaries[died.worker]} while it ran {which}",
+            f"{self._obituary} while it ran {which}",
             iteration=iteration, exitcode=died.exitcode, peak_bytes=died.peak_bytes,
         )  # fmt: skip
 

@@ -407,12 +407,12 @@ class _Running:
 
     def _cut(self, items: list[object], error: CodecError) -> list[object]:
         """The items before the first that can't be encoded; nothing after that one is sent."""
-        place = 0
-        for place, item in enumerate(items):
+        place = 0  # where each can be sent by itself, it is the first that could not be sent with the others
+        for number, item in enumerate(items):
             try:
                 self._encoder.encode_items([item])
             except CodecError as found:
-                error = found
+                place, error = number, found
                 break
         index = self._pulled + place
         self._special[index] = Outcome(index, [], "unsendable", error)
