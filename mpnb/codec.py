@@ -374,7 +374,15 @@ def _text(value: Any, owner: str, cache: EncodeCache, depth: int = 0) -> str:
 
 
 _ATOMS: Final = {int, float, complex, str, bytes, bool, type(None), type(...), range}
-_CLASS_OWN: Final = {"__dict__", "__weakref__", "__doc__", "_abc_impl", "__firstlineno__", "__static_attributes__"}
+_CLASS_OWN: Final = {
+    "__slotnames__",
+    "__dict__",
+    "__weakref__",
+    "__doc__",
+    "_abc_impl",
+    "__firstlineno__",
+    "__static_attributes__",
+}
 
 
 def _code_text(code: CodeType) -> tuple[Any, ...]:
@@ -612,6 +620,7 @@ class Encoder(pickle.Pickler):
         self.of_pandas: dict[int, Any] = {}  # arrays inside pandas objects, by id
         self._cells: set[int] = set()
         self.classes: list[type] = []  # importable ones
+        self.unmarked: list[type] = []  # notebook classes on which copyreg has not kept its list of slots yet
         self._private: dict[int, tuple[Any, dict[str, Any]]] = {}
         mine = type(self)
         self._handlers: dict[type, Callable[[Any, Any], Any] | None] = {
@@ -634,6 +643,8 @@ class Encoder(pickle.Pickler):
 
     def _handler(self, kind: type) -> Callable[[Any, Any], Any] | None:
         """Choose, once per class, who reduces its instances."""
+        if kind.__module__ == "__main__" and "__slotnames__" not in vars(kind):
+            self.unmarked.append(kind)
         mine = type(self)
         if issubclass(kind, type):
             return mine.reduce_class
@@ -713,6 +724,10 @@ class Encoder(pickle.Pickler):
         except ValueError:  # not bound yet
             return CellType, ()
         return CellType, (), state, None, None, fill_cell
+
+    def has_name(self, kind: type) -> bool:
+        """Tell whether a class is found on the other side by its name alone."""
+        return kind in _BUILTIN_TYPES or kind in _PLAIN_TYPES or find_importable(kind, self.main) is not None
 
     def reduce_class(self, kind: type) -> Any:
         """By name where it can be imported; else by value, as cloudpickle does it."""
@@ -1020,6 +1035,11 @@ class JobEncoder:
             raise
         except Exception as error:
             raise self._located(path, thing, error) from error
+        finally:
+            # pickling an instance leaves an attribute on its class: the notebook's classes stay as they are
+            for kind in encoder.unmarked:
+                if "__slotnames__" in vars(kind):
+                    del kind.__slotnames__
 
     def _dump_names(self, encoder: Encoder, bound: Mapping[Name, None]) -> dict[Name, None]:
         """Write every wanted name that the notebook has, and those that these want in turn, until nothing is left."""
@@ -1167,7 +1187,7 @@ _CONTAINERS: Final = (list, dict, set, frozenset, tuple, bytearray)
 def located(path: str, thing: Any, error: Exception, probe: Callable[[Any], Exception | None]) -> CodecError:
     """Walk from an object that could not be encoded to the one inside that is to blame."""
     seen: set[int] = set()
-    while id(thing) not in seen:
+    while id(thing) not in seen and not isinstance(error, RecursionError):
         seen.add(id(thing))
         for step, child in _children(thing):
             found = None if id(child) in seen or isinstance(child, (str, bytes, int, float)) else probe(child)

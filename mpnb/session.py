@@ -239,6 +239,7 @@ class SiteRun:
         self.pulled: deque[Any] = deque()
         self.pull_error: BaseException | None = None
         self.index = 0  # of the next iteration that takes place in the notebook
+        self.taken = 0  # iterations from the pool that took effect
         self.kept_bytes = 0
         self.middle: list[tuple[Any, ...]] = []  # a comprehension's results from the pool
         self.in_rest = False  # an iteration of the rest is running; its item is
@@ -372,6 +373,7 @@ class SiteRun:
                     for outcome in running.close():
                         if outcome.error is None:
                             self._keep(outcome)
+                self.site.parallel = bool(self.taken)
 
     def _replays(self, running: Running) -> Iterator[Replay]:
         for outcome in running:
@@ -384,7 +386,7 @@ class SiteRun:
                 self._fall_back(outcome)
                 return
             self._keep(outcome)
-            self.site.parallel = True
+            self.taken += 1
             self.index = outcome.index + 1
             effects = [entry for entry in outcome.effects if entry[0] != planning.BREAK]
             yield Replay(self.pulled.popleft(), effects, broke=len(effects) < len(outcome.effects))
@@ -435,7 +437,7 @@ class SiteRun:
         """An iteration that can't be done in a worker, or that raised there, is done in the kernel, and all after it."""
         if outcome.kind != "raised":
             why = f"from iteration {outcome.index + 1} on in the kernel: {outcome.error}"
-            self.site.reason = why if self.site.parallel else str(outcome.error)
+            self.site.reason = why if self.taken else str(outcome.error)
             self.site.code = "unsendable" if outcome.kind == "unsendable" else "hidden-state"
         self.phase = _REST
 
