@@ -63,7 +63,9 @@ def _engine_name(text: str) -> str:
 def _parser() -> _LineParser:
     parser = _LineParser(prog=MARK, add_help=False, allow_abbrev=False)
     add = parser.add_argument
-    add("-n", type=_workers, metavar="N", dest="workers", help="workers to use (default: the cores this kernel may use)")
+    add(
+        "-n", type=_workers, metavar="N", dest="workers", help="workers to use (default: the cores this kernel may use)"
+    )
     add("--on", type=_engine_name, metavar="ENGINE", default="local", help="where to run: 'local', this machine's pool")
     add("--no-probe", action="store_true", help="send every iteration to the pool at once; overrides no refusal")
     add("--explain", action="store_true", help="show the plan of the cell; runs nothing")
@@ -114,7 +116,7 @@ def take_line(lines: list[str]) -> list[str]:
     if body and body[0].startswith("%%") and not _is_mark(body[0]):
         if body[0].split()[0] not in _TRANSPARENT:
             return body  # not Python: a %%bash cell is a %%bash cell
-        return [body[0], lines[0], *body[1:]]
+        return [body[0], lines[0], "\n", *body[1:]]  # the empty line stands for the other magic's, so that lines count
     return [repr(lines[0].strip()) + "\n", *body]
 
 
