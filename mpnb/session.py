@@ -38,6 +38,8 @@ from mpnb.record import Record, Site
 PROBE_S: Final = 0.010
 #: Serial seconds that must be left for the pool to pay: it costs a few milliseconds to hand a site over.
 WORTH_S: Final = 0.020
+#: Seconds of a site's own run for which it waits in the kernel for a pool that is not ready.
+START_S: Final = 1.0
 #: Bytes of results already in the notebook that are also kept for `finished`, so that a sum of arrays stays bounded.
 KEPT_BYTES: Final = 256 << 20
 
@@ -305,6 +307,7 @@ class SiteRun:
         began = now = clock()
         patience = PROBE_S
         deadline = began + patience
+        self.site.reason = ""
         try:
             for item in iterator:
                 yield item
@@ -334,8 +337,14 @@ class SiteRun:
 
     def _pays(self, seconds: float, count: int, total: int | None) -> bool:
         """Would the rest of the site take long enough for the pool to be worth its start?"""
-        if self.run.workers < 2 or not getattr(self.run.engine, "ready", self.run.workers):
+        if self.run.workers < 2:
+            self.site.reason = "one worker is no faster than the kernel itself"
             return False
+        # While the pool starts, the kernel gets on with the work; one that does not come up has to say why.
+        if not self.run.engine.ready and seconds < START_S:
+            self.site.reason = "the pool was not ready yet"
+            return False
+        self.site.reason = ""
         if total is None:
             return seconds > WORTH_S
         return (total - count) * seconds / count > WORTH_S and total - count > 1
@@ -364,6 +373,9 @@ class SiteRun:
                 yield from self._replays(running)
             except CodecError as error:
                 self.refuse(Refusal("unsendable", self.plan.line, error.path, f"can't be sent: {error.why}"))
+                self.phase = _REST
+            except MpnbError as error:  # the pool's own trouble must not cost the user the result
+                self.refuse(Refusal("engine", self.plan.line, "", f"the pool failed: {error}"))
                 self.phase = _REST
             except KeyboardInterrupt:
                 self.phase = _DONE
