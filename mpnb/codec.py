@@ -961,6 +961,24 @@ def _view(frozen: Container[int], of: Any, offset: int, dtype: Any, shape: Any, 
     return view
 
 
+def refuse_misordered(memo: Memo) -> None:
+    """Unsendable where a set of numbers would have another order on the other side: it was bigger once.
+
+    The order of other sets hangs on the hash seed, and is refused where it is taken.
+    """
+    for _, thing in memo.values():
+        if type(thing) in _SETS and len(thing) > 1:
+            order = list(thing)
+            if type(order[0]) in _NUMBERS and list(type(thing)(order)) != order:
+                raise Unsendable(
+                    "a set of numbers whose order a copy would not keep: make it anew with set(sorted(...))"
+                )
+
+
+_SETS: Final = (set, frozenset)
+_NUMBERS: Final = (int, float, bool, complex)
+
+
 def copies_on_write() -> bool:
     """Whether pandas shares memory between objects only as long as nobody writes."""
     pandas = sys.modules.get("pandas")
@@ -1016,6 +1034,7 @@ class JobEncoder:
             self._dump(encoder, "the loop's body", job.function)
             self._bound = self._dump_names(encoder, {})
             memo: Memo = encoder.memo.copy()
+        self._refuse_misordered(memo)
         self._objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
             self._objects[number] = thing
@@ -1113,6 +1132,7 @@ class JobEncoder:
                 primed += missed
         if len(primed) <= _HOT:
             self._hot = dict.fromkeys(primed)
+        self._refuse_misordered(memo)
         self._refuse_targets(memo.keys(), encoder.arrays)
         objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
@@ -1133,6 +1153,12 @@ class JobEncoder:
 
     def _frozen(self) -> Container[int]:
         return self._of_pandas if self._of_pandas and copies_on_write() else ()
+
+    def _refuse_misordered(self, memo: Memo) -> None:
+        try:
+            refuse_misordered(memo)
+        except Unsendable as error:
+            raise CodecError("a set", str(error)) from error
 
     def _refuse_targets(self, met: Iterable[int], arrays: Sequence[Any]) -> None:
         """CodecError where something shipped is, or shares memory with, something that replay will change."""

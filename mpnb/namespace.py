@@ -36,6 +36,7 @@ from mpnb.codec import (
     located,
     make_view,
     read_frame,
+    refuse_misordered,
     write_frame,
 )
 from mpnb.engine import Effects
@@ -348,6 +349,7 @@ class Mirror:
                 encoder.memo = memo
                 try:
                     encoder.dump(batch)
+                    refuse_misordered(encoder.memo.copy())
                 except Exception as error:
                     raise self._blamed(batch, error) from error
                 met = encoder.memo.copy()

@@ -332,6 +332,26 @@ def test_sharing_within_an_iteration(notebook: Notebook, worker: Worker) -> None
     assert two[1][0] is one[1]
 
 
+def test_sets_keep_their_order_or_are_refused(notebook: Notebook, worker: Worker) -> None:
+    """A set of numbers has the same order on the other side; one that a copy would reorder is not sent."""
+    good = {8, 0, 16, 3.5, 1 << 40}
+    notebook.names["good"] = good
+    there, back = result(notebook, worker, "list(good), good | {5}")
+    assert there == list(good)
+    assert back == good | {5}
+    shrunk = set(range(1000))
+    shrunk.difference_update(set(range(1000)) - {900, 7, 130})
+    assert list(set(list(shrunk))) != list(shrunk)
+    notebook.names["shrunk"] = shrunk
+    with pytest.raises(CodecError, match="order"):
+        JobEncoder(notebook.job("shrunk"), EncodeCache())
+    with pytest.raises(CodecError, match="order"):
+        JobEncoder(notebook.job("item"), EncodeCache()).encode_items([shrunk])
+    body = "s = set(range(1000))\ns.difference_update(set(range(1000)) - {900, 7, 130})\neffects.append((0, s))"
+    with pytest.raises(CodecError, match="order"):
+        run(notebook, worker, body)
+
+
 def test_a_target_is_refused(notebook: Notebook) -> None:
     """An object that replay changes must not be readable in a worker."""
     notebook.cell("out = []\nholder = {'x': [out]}")
