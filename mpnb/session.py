@@ -154,7 +154,7 @@ class Run:
     def open(self, number: int) -> SiteRun:
         """A site is reached (in an outer serial loop: again)."""
         site = self.sites[number]
-        site.begin(sys._getframe(1).f_code.co_filename)
+        site.begin(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 -- the cell's own file, for tracebacks
         return site
 
     def at(self, number: int) -> SiteRun:
@@ -205,7 +205,7 @@ class Run:
         for listener in list(self.listeners):
             try:
                 listener(event)
-            except Exception as error:  # noqa: BLE001 -- a view that fails must never fail the run
+            except Exception as error:  # a view that fails must never fail the run
                 self.listeners.remove(listener)
                 warnings.warn(f"[mpnb] a view failed and is left out: {error!r}", RuntimeWarning, stacklevel=2)
         if self.interrupted and not isinstance(event, RunEnded | SiteEnded | JobEnded):
@@ -249,6 +249,7 @@ class SiteRun:
 
     @property
     def loop(self) -> Loop:
+        """The loop that this site is; PlanError where it is refused."""
         if self.plan.loop is None:
             msg = f"site {self.plan.number} is refused and must not be opened"
             raise PlanError(msg)
@@ -331,12 +332,10 @@ class SiteRun:
             self.index = count
             if count:
                 now = clock() if self.phase == _DONE else now
-                self.run.record.add(
-                    KernelRan(at=now, site=self.plan.number, first=0, count=count, seconds=now - began)
-                )
+                self.run.record.add(KernelRan(at=now, site=self.plan.number, first=0, count=count, seconds=now - began))
 
     def _pays(self, seconds: float, count: int, total: int | None) -> bool:
-        """Would the rest of the site take long enough for the pool to be worth its start?"""
+        """Tell whether the rest of the site takes long enough for the pool to be worth its start."""
         if self.run.workers < 2:
             self.site.reason = "one worker is no faster than the kernel itself"
             return False
@@ -433,7 +432,7 @@ class SiteRun:
             self.pulled.append(next(self.iterator))
         except StopIteration:
             return False
-        except Exception as error:  # noqa: BLE001 -- the user's, whatever it is
+        except Exception as error:  # the user's, whatever it is
             self.pull_error = error
             return False
         return True
@@ -446,7 +445,7 @@ class SiteRun:
         self.run.record.finished[outcome.index] = _given(outcome.effects, self.loop)
 
     def _fall_back(self, outcome: Outcome) -> None:
-        """An iteration that can't be done in a worker, or that raised there, is done in the kernel, and all after it."""
+        """Do an iteration that a worker can't do, or that raised there, in the kernel, and all after it."""
         if outcome.kind != "raised":
             why = f"from iteration {outcome.index + 1} on in the kernel: {outcome.error}"
             self.site.reason = why if self.taken else str(outcome.error)
@@ -456,7 +455,7 @@ class SiteRun:
     # -- phase 3: a rest in the kernel -------------------------------------------------------------------------------
 
     def rest(self) -> Iterator[Any]:
-        """The items whose iterations the pool has not done, in order; a comprehension's pool part runs before them."""
+        """Items whose iterations the pool has not done, in order; a comprehension's pool part runs before them."""
         __tracebackhide__ = True
         if self.loop.kind in {"list", "set", "dict"}:
             self.middle = list(self._entries())
@@ -478,17 +477,16 @@ class SiteRun:
             if self.pull_error is not None:
                 self.in_rest = False
                 raise self.pull_error
-            for self.item in self.iterator:
-                yield self.item
+            for item in self.iterator:
+                self.item = item
+                yield item
                 self.index += 1
             self.in_rest = False
         finally:
             self.item = None
             now = time.perf_counter()
             count = self.index - first
-            self.run.record.add(
-                KernelRan(at=now, site=self.plan.number, first=first, count=count, seconds=now - began)
-            )
+            self.run.record.add(KernelRan(at=now, site=self.plan.number, first=first, count=count, seconds=now - began))
             self.end()
 
     def note(self, error: Exception) -> None:
@@ -549,7 +547,6 @@ class SiteRun:
             self.run.record.add(SiteEnded(at=time.perf_counter(), site=self.plan.number, iterations=self.index))
             self.iterator = iter(())
 
-
     def forget(self) -> None:
         """Let go of everything of the user's."""
         self.leaves = []
@@ -570,7 +567,7 @@ _UNALIASED: Final = (*_NUMBERS, str, bytes, tuple, frozenset, range, type(None))
 
 
 def _is_safe(iterable: object) -> bool:
-    """Is an iterable of a kind that can be pulled from ahead of the loop: no iterator, nothing of the user's?"""
+    """Tell whether an iterable can be pulled from ahead of the loop: no iterator, nothing of the user's."""
     kind = type(iterable)
     if kind in planning.SAFE_ITERABLES:
         return True
@@ -583,8 +580,8 @@ def _is_safe(iterable: object) -> bool:
 def _check(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Refusal | None:
     """Everything about a loop that depends on objects: iterables, accumulators, builtins, helpers."""
     line = loop.line
-    wrappers = {node.func.id for node in ast.walk(loop.iterable) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    used = {"enumerate", "zip", "reversed"} & wrappers | set(_TASK_BUILTINS) | ({loop.consumer} if loop.consumer else set())
+    mentioned = {node.id for node in ast.walk(loop.iterable) if isinstance(node, ast.Name)}
+    used = {"enumerate", "zip", "reversed"} & mentioned | {*_TASK_BUILTINS, loop.consumer or "slice"}
     used |= {"map"} if loop.kind == "map" else set()
     for name in sorted(used):
         if namespace.get(name, _MISSING) not in (_MISSING, getattr(builtins, name, None)):
@@ -645,7 +642,7 @@ def _given(effects: Effects, loop: Loop) -> object:
 
 
 #: Types of items that are shown in a note: others may be large, or run the user's code to be shown.
-_SHOWN: Final = frozenset({int, float, str, bytes, bool, complex, type(None), *map(type, (Path(), Path().resolve()))})
+_SHOWN: Final = frozenset({int, float, str, bytes, bool, complex, type(None), type(Path())})
 
 
 def _short(item: object) -> str:
