@@ -961,18 +961,17 @@ def _view(frozen: Container[int], of: Any, offset: int, dtype: Any, shape: Any, 
     return view
 
 
-def refuse_misordered(memo: Memo) -> None:
-    """Unsendable where a set of numbers would have another order on the other side: it was bigger once.
+def is_misordered(memo: Memo) -> bool:
+    """Whether a set of numbers would have another order on the other side: elements collided, or it was bigger once.
 
-    The order of other sets hangs on the hash seed, and is refused where it is taken.
+    The order of other sets hangs on the hash seed as well, and is refused where a loop takes it.
     """
     for _, thing in memo.values():
         if type(thing) in _SETS and len(thing) > 1:
             order = list(thing)
             if type(order[0]) in _NUMBERS and list(type(thing)(order)) != order:
-                raise Unsendable(
-                    "a set of numbers whose order a copy would not keep: make it anew with set(sorted(...))"
-                )
+                return True
+    return False
 
 
 _SETS: Final = (set, frozenset)
@@ -1019,6 +1018,9 @@ class JobEncoder:
     ----------
     parts
         What a worker must have, in the order in which it loads them.
+    misordered
+        Whether some set of numbers sent so far has another order in a worker: a loop that takes an order from such a
+        set must then not be split. (Membership, length and equality are the same.)
     """
 
     def __init__(self, job: Job, cache: EncodeCache) -> None:
@@ -1034,7 +1036,7 @@ class JobEncoder:
             self._dump(encoder, "the loop's body", job.function)
             self._bound = self._dump_names(encoder, {})
             memo: Memo = encoder.memo.copy()
-        self._refuse_misordered(memo)
+        self.misordered = is_misordered(memo)
         self._objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
             self._objects[number] = thing
@@ -1132,7 +1134,7 @@ class JobEncoder:
                 primed += missed
         if len(primed) <= _HOT:
             self._hot = dict.fromkeys(primed)
-        self._refuse_misordered(memo)
+        self.misordered = self.misordered or is_misordered(memo)
         self._refuse_targets(memo.keys(), encoder.arrays)
         objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
@@ -1153,12 +1155,6 @@ class JobEncoder:
 
     def _frozen(self) -> Container[int]:
         return self._of_pandas if self._of_pandas and copies_on_write() else ()
-
-    def _refuse_misordered(self, memo: Memo) -> None:
-        try:
-            refuse_misordered(memo)
-        except Unsendable as error:
-            raise CodecError("a set", str(error)) from error
 
     def _refuse_targets(self, met: Iterable[int], arrays: Sequence[Any]) -> None:
         """CodecError where something shipped is, or shares memory with, something that replay will change."""
