@@ -374,7 +374,15 @@ def _text(value: Any, owner: str, cache: EncodeCache, depth: int = 0) -> str:
 
 
 _ATOMS: Final = {int, float, complex, str, bytes, bool, type(None), type(...), range}
-_CLASS_OWN: Final = {"__dict__", "__weakref__", "__doc__", "_abc_impl", "__firstlineno__", "__static_attributes__"}
+_CLASS_OWN: Final = {
+    "__slotnames__",
+    "__dict__",
+    "__weakref__",
+    "__doc__",
+    "_abc_impl",
+    "__firstlineno__",
+    "__static_attributes__",
+}
 
 
 def _code_text(code: CodeType) -> tuple[Any, ...]:
@@ -612,6 +620,7 @@ class Encoder(pickle.Pickler):
         self.of_pandas: dict[int, Any] = {}  # arrays inside pandas objects, by id
         self._cells: set[int] = set()
         self.classes: list[type] = []  # importable ones
+        self.unmarked: list[type] = []  # notebook classes on which copyreg has not kept its list of slots yet
         self._private: dict[int, tuple[Any, dict[str, Any]]] = {}
         mine = type(self)
         self._handlers: dict[type, Callable[[Any, Any], Any] | None] = {
@@ -634,6 +643,8 @@ class Encoder(pickle.Pickler):
 
     def _handler(self, kind: type) -> Callable[[Any, Any], Any] | None:
         """Choose, once per class, who reduces its instances."""
+        if kind.__module__ == "__main__" and "__slotnames__" not in vars(kind):
+            self.unmarked.append(kind)
         mine = type(self)
         if issubclass(kind, type):
             return mine.reduce_class
@@ -713,6 +724,10 @@ class Encoder(pickle.Pickler):
         except ValueError:  # not bound yet
             return CellType, ()
         return CellType, (), state, None, None, fill_cell
+
+    def has_name(self, kind: type) -> bool:
+        """Tell whether a class is found on the other side by its name alone."""
+        return kind in _BUILTIN_TYPES or kind in _PLAIN_TYPES or find_importable(kind, self.main) is not None
 
     def reduce_class(self, kind: type) -> Any:
         """By name where it can be imported; else by value, as cloudpickle does it."""
@@ -946,6 +961,24 @@ def _view(frozen: Container[int], of: Any, offset: int, dtype: Any, shape: Any, 
     return view
 
 
+def refuse_misordered(memo: Memo) -> None:
+    """Unsendable where a set of numbers would have another order on the other side: it was bigger once.
+
+    The order of other sets hangs on the hash seed, and is refused where it is taken.
+    """
+    for _, thing in memo.values():
+        if type(thing) in _SETS and len(thing) > 1:
+            order = list(thing)
+            if type(order[0]) in _NUMBERS and list(type(thing)(order)) != order:
+                raise Unsendable(
+                    "a set of numbers whose order a copy would not keep: make it anew with set(sorted(...))"
+                )
+
+
+_SETS: Final = (set, frozenset)
+_NUMBERS: Final = (int, float, bool, complex)
+
+
 def copies_on_write() -> bool:
     """Whether pandas shares memory between objects only as long as nobody writes."""
     pandas = sys.modules.get("pandas")
@@ -1001,6 +1034,7 @@ class JobEncoder:
             self._dump(encoder, "the loop's body", job.function)
             self._bound = self._dump_names(encoder, {})
             memo: Memo = encoder.memo.copy()
+        self._refuse_misordered(memo)
         self._objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
             self._objects[number] = thing
@@ -1020,6 +1054,11 @@ class JobEncoder:
             raise
         except Exception as error:
             raise self._located(path, thing, error) from error
+        finally:
+            # pickling an instance leaves an attribute on its class: the notebook's classes stay as they are
+            for kind in encoder.unmarked:
+                if "__slotnames__" in vars(kind):
+                    del kind.__slotnames__
 
     def _dump_names(self, encoder: Encoder, bound: Mapping[Name, None]) -> dict[Name, None]:
         """Write every wanted name that the notebook has, and those that these want in turn, until nothing is left."""
@@ -1093,6 +1132,7 @@ class JobEncoder:
                 primed += missed
         if len(primed) <= _HOT:
             self._hot = dict.fromkeys(primed)
+        self._refuse_misordered(memo)
         self._refuse_targets(memo.keys(), encoder.arrays)
         objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
@@ -1113,6 +1153,12 @@ class JobEncoder:
 
     def _frozen(self) -> Container[int]:
         return self._of_pandas if self._of_pandas and copies_on_write() else ()
+
+    def _refuse_misordered(self, memo: Memo) -> None:
+        try:
+            refuse_misordered(memo)
+        except Unsendable as error:
+            raise CodecError("a set", str(error)) from error
 
     def _refuse_targets(self, met: Iterable[int], arrays: Sequence[Any]) -> None:
         """CodecError where something shipped is, or shares memory with, something that replay will change."""
@@ -1167,7 +1213,7 @@ _CONTAINERS: Final = (list, dict, set, frozenset, tuple, bytearray)
 def located(path: str, thing: Any, error: Exception, probe: Callable[[Any], Exception | None]) -> CodecError:
     """Walk from an object that could not be encoded to the one inside that is to blame."""
     seen: set[int] = set()
-    while id(thing) not in seen:
+    while id(thing) not in seen and not isinstance(error, RecursionError):
         seen.add(id(thing))
         for step, child in _children(thing):
             found = None if id(child) in seen or isinstance(child, (str, bytes, int, float)) else probe(child)

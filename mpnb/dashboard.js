@@ -201,6 +201,7 @@ function drawLanes(canvas, state, m, c) {
       const long = spans[i + 1] * scale;
       edge = spans[i] + spans[i + 1];
       pen.globalAlpha = spans[i + 2] === 0 ? 0.35 + 0.0065 * spans[i + 5] : spans[i + 2] === 4 ? 1 : 0.85;
+      if (long < 0.5) pen.globalAlpha *= long / 0.5; // thinner than can be drawn: fainter
       pen.fillStyle = colours[spans[i + 2]];
       pen.fillRect(x, y, Math.max(0.5, long), grid.bar);
       if (long > 3) {
@@ -258,7 +259,7 @@ function drawCurve(canvas, state, m, c) {
   pen.lineTo(width, y(1));
   pen.stroke();
   pen.globalAlpha = 1;
-  if (y(1) - y(m.workers) > 30) pen.fillText("serial 1×", width, y(1) - 1);
+  if (y(1) - y(m.workers) > 30 && bottom - y(1) > 4) pen.fillText("serial 1×", width, y(1) - 1);
   axis(pen, 0, width - 5, height - 12, state.domain, c.soft);
   if (points.length < 2) return;
   pen.beginPath();
@@ -435,7 +436,7 @@ export default () => {
         label.title = m.label;
         dot.dataset.status = state.stopping ? "stopping" : m.status;
         const share = m.total ? Math.min(1, m.done / m.total) : m.total === null ? 1 : 0;
-        fill.style.transform = `scaleX(${share})`;
+        fill.style.width = `${(100 * share).toFixed(2)}%`;
         bar.toggleAttribute("data-unknown", m.total === null);
         if (m.total !== null) bar.setAttribute("aria-valuenow", String(Math.round(100 * share)));
         const number = make("b", "", m.done.toLocaleString("en"));
@@ -454,7 +455,7 @@ export default () => {
         busy.textContent = `${load.toFixed(0)} %`;
         busy.title = `memory: ${m.memory[0]} of ${m.memory[1]} GB in use`;
         lanes.words.textContent = m.workers === 1 ? "1 worker" : `${m.workers} workers`;
-        big.textContent = m.speedup === null ? "" : `${m.measured ? "" : "≈"}${m.speedup.toFixed(1)}×`;
+        big.textContent = m.speedup === null ? "" : `${m.measured ? "" : "≈"}${m.speedup.toFixed(m.speedup < 99.95 ? 1 : 0)}×`;
         cores.canvas.setAttribute("aria-label", `load of ${count} cores, ${load.toFixed(0)} percent on average`);
         lanes.canvas.setAttribute("aria-label", `what each of ${m.workers} workers does, over time`);
         curve.canvas.setAttribute("aria-label", `speedup so far ${big.textContent} of ideally ${m.workers}`);

@@ -3,7 +3,7 @@
     callers ── post(...) ─► inbox ─►┌───────────┐─► template ══fork══► workers
     callers ◄─ mail, per job ───────┤ I/O thread├◄═ one socket pair each, and a pidfd that says when it has ended
                                     └───────────┘
-The scheduler lives in this thread only, so a KeyboardInterrupt in a caller can't come between an event and its commands.
+The scheduler lives in this thread only: no KeyboardInterrupt in a caller can come between an event and its commands.
 """
 
 from __future__ import annotations
@@ -79,14 +79,11 @@ class _Process:
     ready: bool = False
     asked: bool = False  # its end was ordered
     killed: bool = False  # nothing it says counts any more
-    ended: tuple[int | None, int | None] | None = None  # exit code, peak bytes
-    ended_at: float | None = None  # seen to have ended; how is not known yet
     last_words: str = ""
-    obituary: str = ""
 
 
 class Hands:
-    """One per pool and process. `post` and the attributes in capitals of its docstring are for other threads.
+    """One per pool and process; other threads call `post`, `pids` and `stop`, and read `ready` and `failure`.
 
     Parameters
     ----------
@@ -116,6 +113,7 @@ class Hands:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_count = 0
         self._next_tick = 0.0
+        self._obituary = ""  # of the worker that ended last
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="mpnb pool", daemon=True)
         _every.add(self)
@@ -124,7 +122,7 @@ class Hands:
     # ------------------------------------------------------------ for other threads
 
     def post(self, *item: Any) -> None:
-        """Tell the I/O thread something: an event of the scheduler, ("open", job, event), ("chunk", …), …"""
+        """Tell the I/O thread something: an event of the scheduler, or a word with what belongs to it."""
         self._inbox.append(item)
         # A full socket means that the thread has been woken already; a closed one that it has ended.
         with contextlib.suppress(BlockingIOError, OSError):
@@ -173,7 +171,7 @@ class Hands:
             while not self._stopping:
                 for key, mask in self._selector.select(self._timeout()):
                     # What one event led to may have closed what the next one is about.
-                    now = self._selector.get_map().get(key.fileobj)
+                    now = self._selector.get_map().get(key.fd)
                     if now is not None and now.data is key.data:
                         key.data(mask)
                 self._read_inbox()
@@ -287,10 +285,8 @@ class Hands:
                 self._release(job_number)
             case scheduler.GiveUp(failed):
                 assert isinstance(cause, events.WorkerDied)
-                words = self._obituaries.get(cause.worker, "")
-                self._fail_jobs(WorkerDiedError(
-                    f"{failed} workers in a row ended before they were ready ({words})", exitcode=cause.exitcode,
-                ))  # fmt: skip
+                words = f"{failed} workers in a row ended before they were ready: {self._obituary}"
+                self._fail_jobs(WorkerDiedError(words, exitcode=cause.exitcode))
             case _:
                 msg = f"the hands do not know {command!r}"
                 raise RuntimeError(msg)
@@ -354,16 +350,20 @@ class Hands:
 
     def _watch(self, process: _Process) -> None:
         mask = selectors.EVENT_READ | (selectors.EVENT_WRITE if process.outgoing else 0)
-        key = self._selector.get_map().get(process.sock)
+        key = self._selector.get_map().get(process.sock.fileno())
         if key is not None and key.events != mask:
             self._selector.modify(process.sock, mask, key.data)
+
+    def _unwatch(self, fd: int) -> None:
+        if fd in self._selector.get_map():
+            self._selector.unregister(fd)
 
     def _serve(self, process: _Process, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
             self._flush(process)
         if mask & selectors.EVENT_READ and self._receive(process):
             # Its end of the socket is closed. Until its exit is reported, there is nothing to wait for here.
-            self._selector.unregister(process.sock)
+            self._unwatch(process.sock.fileno())
             if process.pidfd is None:
                 self._poll(process)
 
@@ -401,7 +401,8 @@ class Hands:
                 self._handle(ready)
                 self._tell_jobs(ready)
             case ("returned", piece, first, stop):
-                self._handle(scheduler.ChunkReturned(at=now, worker=process.number, piece=piece, first=first, stop=stop))
+                number = process.number
+                self._handle(scheduler.ChunkReturned(at=now, worker=number, piece=piece, first=first, stop=stop))
             case ("cancelled", job_number):
                 self._handle(scheduler.CancelDone(at=now, worker=process.number, job=job_number))
             case ("spoiled",):
@@ -464,7 +465,7 @@ class Hands:
     def _lose_template(self) -> None:
         """The template has ended by itself. Its workers live on; only how they end is not known any more."""
         if self._template_sock is not None:
-            self._selector.unregister(self._template_sock)
+            self._unwatch(self._template_sock.fileno())
             self._template_sock.close()
             self._template_sock = None
         if self._template is not None:
@@ -502,7 +503,7 @@ class Hands:
 
     def _restart_fresh(self, process: _Process) -> None:
         """The template can't fork: give the worker's number to a fresh interpreter."""
-        self._selector.unregister(process.sock)
+        self._unwatch(process.sock.fileno())
         process.sock.close()
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
@@ -549,7 +550,7 @@ class Hands:
     def _gone(self, process: _Process) -> None:
         """The pidfd says that a worker has ended; its exit code comes from its parent."""
         assert process.pidfd is not None
-        self._selector.unregister(process.pidfd)
+        self._unwatch(process.pidfd)
         if process.popen is not None:
             self._poll(process)
         elif self._template_sock is None:
@@ -578,18 +579,16 @@ class Hands:
             return
         while not process.killed and _readable(process.sock) and not self._receive(process):
             pass
-        if self._selector.get_map().get(process.sock) is not None:
-            self._selector.unregister(process.sock)
+        self._unwatch(process.sock.fileno())
         process.sock.close()
         process.incoming.close()
         if process.pidfd is not None:
-            if self._selector.get_map().get(process.pidfd) is not None:
-                self._selector.unregister(process.pidfd)
+            self._unwatch(process.pidfd)
             os.close(process.pidfd)
         del self._processes[process.number]
         running = process.word[0]
         iteration = running - 1 if running and not process.killed else None
-        self._obituaries = {process.number: _how(process, exitcode, peak)}
+        self._obituary = _how(process, exitcode, peak)
         died = events.WorkerDied(
             at=time.perf_counter(), worker=process.number, exitcode=exitcode, iteration=iteration, peak_bytes=peak
         )
@@ -597,12 +596,11 @@ class Hands:
             self._tell_jobs(died)
         self._handle(died)
 
-    _obituaries: dict[int, str] = {}
-
     def _death(self, died: events.WorkerDied, iteration: int, *, known: bool) -> WorkerDiedError:
+        # Burying the worker is what led here, so its obituary is the last one written.
         which = f"iteration {iteration + 1}" if known else f"iteration {iteration + 1} or one soon after it"
         return WorkerDiedError(
-            f"{self._obituaries[died.worker]} while it ran {which}",
+            f"{self._obituary} while it ran {which}",
             iteration=iteration, exitcode=died.exitcode, peak_bytes=died.peak_bytes,
         )  # fmt: skip
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import ast
+import copy
 import functools
 import shlex
+import warnings
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
@@ -144,6 +146,14 @@ class CellTransformer(ast.NodeTransformer):
         if options is None:
             return node
         del node.body[0]
+        try:
+            return self._rewritten(copy.deepcopy(node), options)
+        except Exception as error:  # noqa: BLE001 -- IPython would drop the transformer, and the cell with it
+            warnings.warn(f"[mpnb] this cell runs serially, for planning it failed: {error!r}", RuntimeWarning, 2)
+            self.run = self.view = None
+            return node
+
+    def _rewritten(self, node: ast.Module, options: Options) -> ast.Module:
         self.finish("finished")  # a run left over from a cell that never ended
         cell = plan.read_cell(node)
         self.view = None if options.quiet or options.explain else _View()

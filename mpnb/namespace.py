@@ -36,6 +36,7 @@ from mpnb.codec import (
     located,
     make_view,
     read_frame,
+    refuse_misordered,
     write_frame,
 )
 from mpnb.engine import Effects
@@ -120,7 +121,11 @@ class _EffectEncoder(Encoder):
     def reduce_array(self, array: Any) -> Any:
         numpy = sys.modules["numpy"]
         lent = self._mirror._lender(array)
-        if id(array) not in self.of_pandas or not copies_on_write():
+        if id(array) in self.of_pandas and copies_on_write():
+            # A copy, as pandas would make at the first write; read-only only because what it lay in was lent.
+            reduced = super().reduce_array(array)
+            return (reduced[0], (*reduced[1][:-1], True)) if lent is not None and len(reduced) == 2 else reduced
+        else:
             if lent is not None:
                 if type(array) is not numpy.ndarray or array.dtype.hasobject:
                     raise Unsendable("a view of a shared array, of a kind that can't be sent as a view")
@@ -142,6 +147,18 @@ class _EffectEncoder(Encoder):
 
     def reduce_odd_array(self, array: Any) -> Any:
         return array.__reduce_ex__(5)
+
+    def reduce_function(self, function: FunctionType) -> Any:
+        """Only as one that the kernel has: one made here has this process's globals and cells, not the notebook's."""
+        if find_importable(function, self.main) is None:
+            raise Unsendable("a function made in the worker, which would not be the notebook's own")
+        return super().reduce_function(function)
+
+    def reduce_class(self, kind: type) -> Any:
+        """Only as one that the kernel has."""
+        if not self.has_name(kind):
+            raise Unsendable("a class made in the worker, which would not be the notebook's own")
+        return super().reduce_class(kind)
 
 
 class _Snapshot(Encoder):
@@ -182,7 +199,12 @@ class _Snapshot(Encoder):
 
 # What a class has of itself, and what only counts its instances or remembers answers.
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
-_CLASS_OWN: Final = frozenset({"__dict__", "__weakref__", "_abc_impl", "__doc__", "__annotations__"})
+_CLASS_OWN: Final = frozenset(
+    {
+        *("__dict__", "__weakref__", "__doc__", "__annotations__"),
+        *("_abc_impl", "__slotnames__", "_value2member_map_", "_unhashable_values_", "_hashable_values_"),
+    }
+)
 
 
 class Mirror:
@@ -209,6 +231,7 @@ class Mirror:
         self._names: dict[str, Any] = {}
         self._items: list[Any] = []
         self._chunk: list[Any] = []
+        self._lent: list[int] = []
         self._hot: dict[int, None] = {}
         self._extra: list[str] = []
         self._regions: tuple[list[int], list[tuple[int, Any]]] | None = None
@@ -261,7 +284,7 @@ class Mirror:
             del self._main[name]
         self._names = {}
         self._bundle, self._known, self._hot = [], {}, {}
-        self._items, self._chunk, self._extra = [], [], []
+        self._items, self._chunk, self._lent, self._extra = [], [], [], []
         self._regions = None
         self._before = None
 
@@ -297,6 +320,11 @@ class Mirror:
         self._extra = list(extra)
         self._items = items
         self._chunk = decoder.objects()
+        # Two numbers may be one object here: of what makes an object of another the later is the real one. Bytes are
+        # arrays' memory, unless they are items.
+        own = set(map(id, items))
+        lent = {id(t): n for n, t in enumerate(self._chunk) if type(t) is not bytes or (t and id(t) in own)}
+        self._lent = sorted(lent.values())
         self._regions = None
         surroundings.forget()
         self._before = _Before(self)
@@ -315,14 +343,13 @@ class Mirror:
                 memo: dict[int, tuple[int, Any]] = {}
                 for number in hot:
                     memo[id(self._bundle[number])] = (len(memo), self._bundle[number])
-                places = []
-                for number, thing in enumerate(self._chunk):
-                    if id(thing) not in memo:  # two numbers may be one object here: () or a dtype
-                        places.append(number)
-                        memo[id(thing)] = (len(memo), thing)
+                places = [number for number in self._lent if id(self._chunk[number]) not in memo]
+                for number in places:
+                    memo[id(self._chunk[number])] = (len(memo), self._chunk[number])
                 encoder.memo = memo
                 try:
                     encoder.dump(batch)
+                    refuse_misordered(encoder.memo.copy())
                 except Exception as error:
                     raise self._blamed(batch, error) from error
                 met = encoder.memo.copy()
@@ -419,7 +446,7 @@ class _Before:
         ):
             return "it changes an object that it shares with other iterations"
         for library, value in _random_state().items():
-            if library in self.random and value != self.random[library]:
+            if value != self.random[library] if library in self.random else not _is_unused(library, value):
                 return f"it draws from {library}"
         words = surroundings.changed(self.state, surroundings.capture(), imported=len(sys.modules) != self.modules)
         return None if words is None else f"it changes {words}"
@@ -442,6 +469,13 @@ def _random_state() -> dict[str, Any]:
         name, keys, *rest = numpy.get_state()
         found["numpy.random"] = (name, keys.tobytes(), *rest)
     return found
+
+
+def _is_unused(library: str, state: Any) -> bool:
+    """Whether a generator that was imported a moment ago is as its seeding left it: nobody has drawn from it."""
+    if library == "random":
+        return bool(state[1][-1] == 624)
+    return int.from_bytes(state[1][:4], sys.byteorder) == 1 << 31 and bool(state[2] == 623)
 
 
 def _bounds(array: Any) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from queue import Empty
 from types import FunctionType, TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from mpnb import events, scheduler, worker
+from mpnb import events, scheduler
 from mpnb.codec import EncodeCache, Frame, ItemsMemo, JobEncoder
 from mpnb.cores import usable_cores
 from mpnb.engine import STDERR, STDOUT, Effects, Job, Outcome, Running, Tell
@@ -36,6 +36,12 @@ _jobs = itertools.count()
 
 def _now() -> float:
     return time.perf_counter()
+
+
+def _in_worker() -> bool:
+    """Whether this process is a worker; the notebook's own never needs that room for anything else."""
+    room = sys.modules.get("mpnb.worker")
+    return room is not None and bool(room.is_worker())
 
 
 def _ignore(_event: events.Event) -> None:
@@ -150,7 +156,7 @@ class Pool:
 
     def run(self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None) -> Running:
         """Start a job; see `mpnb.engine.Engine`. More workers than the pool has make it grow."""
-        if worker.is_worker():
+        if _in_worker():
             return _Serial(job, items, tell)
         hands = self._live()
         if workers is not None and workers > self._wanted:
@@ -188,7 +194,7 @@ class Pool:
 
 def _task(function: Callable[[Any], Any]) -> FunctionType:
     """A job's function that calls another and has its value, or what it raised, as its one effect."""
-    guarded = worker.guarded
+    from mpnb.worker import guarded
 
     def task(item: object, effects: Effects) -> None:
         effects.append(guarded(function, item))
@@ -264,10 +270,12 @@ class _Running:
         self._over = False  # no more outcomes are yielded
         self._item_error: BaseException | None = None
         self._failure: Exception | None = None
+        self._released = False  # no worker has anything of it
         self._ready: deque[Outcome] = deque()
         self._stop = job.first  # the iteration after those in _ready
         self._arrived: dict[int, tuple[events.BatchFinished, Frame]] = {}
         self._special: dict[int, Outcome] = {}  # those that did not finish
+        self._finished: list[Outcome] = []  # when it was closed
         self._memos: dict[int, ItemsMemo] = {}
         self._ends: dict[int, int] = {}  # chunk -> the iteration after its last
         self._ticked_at = _now()
@@ -306,6 +314,8 @@ class _Running:
                 self._over = outcome.kind != "died"
                 if self._over:
                     self.close()
+                else:
+                    self._say_taken()
                 return outcome
             if self._ended and self._next == self._pulled:
                 self._over = True
@@ -322,8 +332,11 @@ class _Running:
         outcome = self._ready.popleft()
         self._next += 1
         if not self._ready:
-            self._hands.post(scheduler.OutcomesTaken(at=_now(), job=self._number, stop=self._next))
+            self._say_taken()
         return outcome
+
+    def _say_taken(self) -> None:
+        self._hands.post(scheduler.OutcomesTaken(at=_now(), job=self._number, stop=self._next))
 
     def _read_mail(self, *, wait: bool) -> None:
         """Take in all that has come; with `wait`, until something has, or it is time for a tick."""
@@ -358,8 +371,6 @@ class _Running:
                 self._failure = error
             case ("released",):
                 self._released = True
-
-    _released = False
 
     # ------------------------------------------------------------ items out
 
@@ -402,12 +413,12 @@ class _Running:
 
     def _cut(self, items: list[object], error: CodecError) -> list[object]:
         """The items before the first that can't be encoded; nothing after that one is sent."""
-        place = 0
-        for place, item in enumerate(items):
+        place = 0  # where each can be sent by itself, it is the first that could not be sent with the others
+        for number, item in enumerate(items):
             try:
                 self._encoder.encode_items([item])
             except CodecError as found:
-                error = found
+                place, error = number, found
                 break
         index = self._pulled + place
         self._special[index] = Outcome(index, [], "unsendable", error)
@@ -434,10 +445,17 @@ class _Running:
             yield Outcome(index, effects, nbytes=nbytes)
 
     def close(self) -> list[Outcome]:
-        """Cancel what is left, and give back the outcomes that were finished and not yet yielded."""
-        if self._closed:
-            return []
-        self._closed = True
+        """Cancel what is left, and give back the outcomes that were finished and not yet yielded.
+
+        Where `tell` raises, everything has been cancelled, and the next call gives the outcomes back.
+        """
+        if not self._closed:
+            self._closed = True
+            self._cancel()
+        finished, self._finished = self._finished, []
+        return finished
+
+    def _cancel(self) -> None:
         self._hands.post(scheduler.JobClosed(at=_now(), job=self._number))
         deadline = _now() + GRACE_S + 0.05
         told: list[events.Event] = []
@@ -447,15 +465,14 @@ class _Running:
                 self._read(self._mail.get(timeout=left))
             except Empty:
                 break
-        finished = list(self._ready)
+        self._finished = list(self._ready)
         self._ready.clear()
         for _, (event, frame) in sorted(self._arrived.items()):
-            finished.extend(self._decode(event, frame))
+            self._finished.extend(self._decode(event, frame))
         self._arrived.clear()
         for event_told in told:
             tell(event_told)
         tell(events.JobEnded(at=_now(), site=self._job.site))
-        return finished
 
     def __del__(self) -> None:
         if not self._closed:

@@ -155,9 +155,9 @@ class Lane:
     `version` grows whenever spans that were there before have changed; else only the last one may.
     """
 
-    def __init__(self, limit: int = MAX_SPANS) -> None:
+    def __init__(self, limit: int = MAX_SPANS, resolution: float = FINEST) -> None:
         self.spans: list[Span] = []
-        self.resolution = FINEST
+        self.resolution = resolution
         self.version = 0
         self._limit = limit
 
@@ -620,7 +620,8 @@ class Record:
         """Have at least as many lanes as workers."""
         limit = max(120, min(MAX_SPANS, ALL_SPANS // max(1, workers)))
         self._free += range(len(self.lanes), workers)
-        self.lanes += [Lane(limit) for _ in range(len(self.lanes), workers)]
+        finest = FINEST * max(1.0, workers / 4)  # many lanes are thin: details cost and are not seen
+        self.lanes += [Lane(limit, finest) for _ in range(len(self.lanes), workers)]
 
     def _place(self, worker: int) -> int:
         """Row of a worker; one that replaces a dead one takes its row."""

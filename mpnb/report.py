@@ -174,7 +174,11 @@ def _plural(number: int, noun: str) -> str:
 
 def _faster(speedup: float, *, measured: bool) -> str:
     about = "" if measured else "≈"
-    return f"{about}{speedup:.1f}× faster" if speedup >= 1 else f"{about}{speedup:.2f}× the serial speed: slower"
+    return f"{_times(speedup, about)} faster" if speedup >= 1 else f"{about}{speedup:.2f}× the serial speed: slower"
+
+
+def _times(speedup: float, about: str) -> str:
+    return f"{about}{speedup:.{1 if speedup < 99.95 else 0}f}×"
 
 
 def _bytes(number: float) -> str:
@@ -225,7 +229,8 @@ def _headline(line: str) -> str:
 
 def _title(text: str, more: str = "") -> str:
     return (
-        '<div style="display:flex;justify-content:space-between;align-items:center;gap:8px;height:24px;margin-bottom:3px">'
+        '<div style="display:flex;justify-content:space-between;align-items:center;gap:8px;height:24px;'
+        'margin-bottom:3px">'
         f'<span style="font-size:10.5px;letter-spacing:.07em;text-transform:uppercase;color:{MUTED}">{text}</span>'
         f"{more}</div>"
     )
@@ -328,7 +333,7 @@ def _curve_html(record: Record) -> str:
     line = "L".join(at(t, value) for t, value in points)
     area = f"M{points[0][0] / wall * 300:.1f} 150L{line}L{points[-1][0] / wall * 300:.1f} 150z" if points else ""
     speedup, about = record.speedup, "" if record.speedup_measured else "≈"
-    number = "" if speedup is None else f'<b style="font-size:20px;line-height:1">{about}{speedup:.1f}×</b>'
+    number = "" if speedup is None else f'<b style="font-size:20px;line-height:1">{_times(speedup, about)}</b>'
     ideal, one = 150 - workers / top * 150, 150 - 1 / top * 150
     thin = 'fill="none" stroke="currentColor" vector-effect="non-scaling-stroke"'
     label = f"position:absolute;right:2px;font-size:10.5px;color:{MUTED}"
@@ -342,7 +347,7 @@ def _curve_html(record: Record) -> str:
         f'<path fill="none" stroke="{COLOURS[TASK]}" stroke-width="2" stroke-linejoin="round" '
         f'vector-effect="non-scaling-stroke" d="M{line or "0 150"}"/></svg>'
         f'<span style="{label};top:{max(0.0, ideal - 17):.0f}px">ideal {workers}×</span>'
-        + (f'<span style="{label};top:{one - 16:.0f}px">1× serial</span>' if one - ideal > 34 else "")
+        + (f'<span style="{label};top:{one - 17:.0f}px">serial 1×</span>' if one - ideal > 34 and one < 146 else "")
         + f"</div>{_axis(wall)}</div>"
     )
 

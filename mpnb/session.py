@@ -38,6 +38,8 @@ from mpnb.record import Record, Site
 PROBE_S: Final = 0.010
 #: Serial seconds that must be left for the pool to pay: it costs a few milliseconds to hand a site over.
 WORTH_S: Final = 0.020
+#: Seconds of a site's own run for which it waits in the kernel for a pool that is not ready.
+START_S: Final = 1.0
 #: Bytes of results already in the notebook that are also kept for `finished`, so that a sum of arrays stays bounded.
 KEPT_BYTES: Final = 256 << 20
 
@@ -239,6 +241,7 @@ class SiteRun:
         self.pulled: deque[Any] = deque()
         self.pull_error: BaseException | None = None
         self.index = 0  # of the next iteration that takes place in the notebook
+        self.taken = 0  # iterations from the pool that took effect
         self.kept_bytes = 0
         self.middle: list[tuple[Any, ...]] = []  # a comprehension's results from the pool
         self.in_rest = False  # an iteration of the rest is running; its item is
@@ -304,6 +307,7 @@ class SiteRun:
         began = now = clock()
         patience = PROBE_S
         deadline = began + patience
+        self.site.reason = ""
         try:
             for item in iterator:
                 yield item
@@ -333,8 +337,14 @@ class SiteRun:
 
     def _pays(self, seconds: float, count: int, total: int | None) -> bool:
         """Would the rest of the site take long enough for the pool to be worth its start?"""
-        if self.run.workers < 2 or not getattr(self.run.engine, "ready", self.run.workers):
+        if self.run.workers < 2:
+            self.site.reason = "one worker is no faster than the kernel itself"
             return False
+        # While the pool starts, the kernel gets on with the work; one that does not come up has to say why.
+        if not self.run.engine.ready and seconds < START_S:
+            self.site.reason = "the pool was not ready yet"
+            return False
+        self.site.reason = ""
         if total is None:
             return seconds > WORTH_S
         return (total - count) * seconds / count > WORTH_S and total - count > 1
@@ -364,6 +374,9 @@ class SiteRun:
             except CodecError as error:
                 self.refuse(Refusal("unsendable", self.plan.line, error.path, f"can't be sent: {error.why}"))
                 self.phase = _REST
+            except MpnbError as error:  # the pool's own trouble must not cost the user the result
+                self.refuse(Refusal("engine", self.plan.line, "", f"the pool failed: {error}"))
+                self.phase = _REST
             except KeyboardInterrupt:
                 self.phase = _DONE
                 yield Replay(error=KeyboardInterrupt())
@@ -372,6 +385,7 @@ class SiteRun:
                     for outcome in running.close():
                         if outcome.error is None:
                             self._keep(outcome)
+                self.site.parallel = bool(self.taken)
 
     def _replays(self, running: Running) -> Iterator[Replay]:
         for outcome in running:
@@ -384,7 +398,7 @@ class SiteRun:
                 self._fall_back(outcome)
                 return
             self._keep(outcome)
-            self.site.parallel = True
+            self.taken += 1
             self.index = outcome.index + 1
             effects = [entry for entry in outcome.effects if entry[0] != planning.BREAK]
             yield Replay(self.pulled.popleft(), effects, broke=len(effects) < len(outcome.effects))
@@ -435,7 +449,7 @@ class SiteRun:
         """An iteration that can't be done in a worker, or that raised there, is done in the kernel, and all after it."""
         if outcome.kind != "raised":
             why = f"from iteration {outcome.index + 1} on in the kernel: {outcome.error}"
-            self.site.reason = why if self.site.parallel else str(outcome.error)
+            self.site.reason = why if self.taken else str(outcome.error)
             self.site.code = "unsendable" if outcome.kind == "unsendable" else "hidden-state"
         self.phase = _REST
 

@@ -65,7 +65,9 @@ class Setting:
 
 
 # Threads of a worker's linear algebra are the pool's business; MPNB_* speak to mpnb itself.
-_OWN_VARIABLES: Final = re.compile(r"(\w+_NUM_THREADS|OMP_\w+|KMP_\w+|MPNB_\w+|VECLIB_MAXIMUM_THREADS)\Z")
+_OWN_VARIABLES: Final = re.compile(
+    r"(\w+_NUM_THREADS|OMP_\w+|KMP_\w+|OPENBLAS_\w+|MKL_\w+|MPNB_\w+|VECLIB_MAXIMUM_THREADS)\Z"
+)
 
 
 _environ_read: tuple[dict[Any, Any], dict[str, str]] = ({}, {})  # os.environ as last seen, and what was made of it
@@ -569,6 +571,7 @@ _EVENTS: Final[Mapping[str, str]] = {
     "tempfile.mkdtemp": "makes the temporary folder {0!r}",
 }
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_ENVIRONMENT: Final = {"os.putenv", "os.unsetenv"}
 _HARMLESS: Final = {os.devnull, b"/dev/null", "/dev/tty"}
 
 _watching = False
@@ -619,6 +622,8 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
             return
     elif event == "sqlite3.connect" and arguments[0] == ":memory:":
         return
+    elif event in _ENVIRONMENT and _OWN_VARIABLES.match(os.fsdecode(arguments[0])):
+        return  # numpy and scipy do so while they are imported
     elif event == "os.mkdir" and _exists(arguments[0]):
         return  # fails by itself, as os.makedirs(exist_ok=True) expects
     trip(f"it {_EVENTS[event].format(*arguments)}")

@@ -9,6 +9,7 @@ receives; so the worker sees at once that its kernel is gone or that a job is ca
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import gc
@@ -60,20 +61,25 @@ class Capture(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
+        """As a notebook's stream has it."""
         return "utf-8"
 
     @property
     def errors(self) -> str:  # type: ignore[override]
+        """As a notebook's stream has it."""
         return "strict"
 
     def writable(self) -> bool:
+        """It takes text."""
         return True
 
     def isatty(self) -> bool:
+        """It is no terminal."""
         return False
 
-    def write(self, text: str) -> int:
-        if not isinstance(text, str):
+    def write(self, text: Any) -> int:
+        """Take text."""
+        if not isinstance(text, str):  # print() converts, a task's own call may not
             msg = f"write() argument must be str, not {type(text).__name__}"
             raise TypeError(msg)
         if text:
@@ -259,10 +265,8 @@ class Worker:
                     self._changed.wait()
                 piece = self._running = self._queue.popleft()
                 self._cancelled = self._interrupt = False
-            try:
+            with contextlib.suppress(_Cancelled):
                 self._run_piece(piece)
-            except _Cancelled:
-                pass
             with self._changed:
                 cancelled, self._running, self._interrupt = self._cancelled, None, False
             if cancelled:
@@ -299,7 +303,7 @@ class Worker:
             batch.effects.append(effects)
             batch.times.append(then)
             batch.times.append(now)
-            if now - batch.began_at > BATCH_S:
+            if now - batch.began_at > BATCH_S and piece.next < piece.stop:
                 stop = self._send_batch(piece, batch, None)
                 now = time.perf_counter()
                 batch = _Batch(index + 1, now)
@@ -326,6 +330,9 @@ class Worker:
             try:
                 surroundings.watch(self._nets)
                 self._in_task = True
+                if self._interrupt:  # asked for after the last iteration, when there was nothing to interrupt
+                    self._interrupt = False
+                    raise KeyboardInterrupt
                 function(item, effects)
             finally:
                 self._in_task = False
@@ -374,12 +381,12 @@ class Worker:
 
     def _find_unsendable(self, batch: _Batch, error: Exception) -> tuple[str, int, str]:
         """Cut the batch before the first iteration whose effects can't be encoded."""
-        place = 0
-        for place, effects in enumerate(batch.effects):
+        place = 0  # where each can be sent by itself, all of them have to be done by the kernel
+        for number, effects in enumerate(batch.effects):
             try:
                 self._mirror.encode_effects([effects])
             except Exception as found:
-                error = found
+                place, error = number, found
                 break
         del batch.effects[place:], batch.times[2 * place :]
         return ("unsendable", batch.first + place, _text(error))
@@ -439,7 +446,7 @@ def set_blas_threads(count: int) -> None:
         # os.environ stays as it is: what is set here is for C libraries that are yet to be loaded.
         os.putenv(name, str(_fewer(os.environ.get(name), count)))
     if count > 1 and any(name in sys.modules for name in _BLAS_USERS):
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
 
         threadpool_limits(min(count, *(_fewer(os.environ.get(name), count) for name in BLAS_VARIABLES)))
 

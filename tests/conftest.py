@@ -350,8 +350,16 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
 
 
 @pytest.fixture
+def fresh_worker() -> Iterator[Worker]:
+    """A process with a mirror, for one test."""
+    process = Worker()
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
-    """Give a process with a mirror."""
+    """A process with a mirror, for all tests of a room: each job must find it as if it were new."""
     process = Worker()
     yield process
     process.close()

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "surroundings": "errors",
     "codec": "errors engine buffers surroundings",
     "namespace": "errors engine buffers surroundings codec",
-    "wire": "codec",
+    "wire": "buffers codec",
     # inside a worker
     "worker": "errors engine surroundings codec namespace wire",
     "template": "wire worker",

@@ -118,7 +118,11 @@ SAME = [
         "P.of(4).double, P.one()",
     ),
     ("a lambda", "square = lambda x: x * x", "square(7)"),
-    ("lru_cache", "import functools\n@functools.lru_cache(maxsize=7)\ndef f(n): return n", "f(3), f.cache_parameters()"),
+    (
+        "lru_cache",
+        "import functools\n@functools.lru_cache(maxsize=7)\ndef f(n): return n",
+        "f(3), f.cache_parameters()",
+    ),
     (
         "cached_property",
         "import functools\nclass A:\n    @functools.cached_property\n    def x(self): return 9",
@@ -177,10 +181,22 @@ SAME = [
     ("a module made here", "import types\ncfg = types.ModuleType('cfg')\ncfg.k = [4]", "cfg.k[0], cfg.__name__"),
     ("comprehensions and nested functions", "K = 2", "[[K * i for i in range(j)] for j in range(3)]"),
     ("a generator function", "def g(n):\n    for i in range(n): yield i * K\nK = 3", "list(g(4))"),
-    ("a lock in an object", "import threading\nclass A:\n    def __init__(self): self.l = threading.Lock(); self.x = 1\na = A()", "a.x"),
-    ("typing", "from typing import NamedTuple, TypeVar\nT = TypeVar('T')\nclass N(NamedTuple):\n    a: int = 1", "N(2).a"),
+    (
+        "a lock in an object",
+        "import threading\nclass A:\n    def __init__(self): self.l = threading.Lock(); self.x = 1\na = A()",
+        "a.x",
+    ),
+    (
+        "typing",
+        "from typing import NamedTuple, TypeVar\nT = TypeVar('T')\nclass N(NamedTuple):\n    a: int = 1",
+        "N(2).a",
+    ),
     ("a metaclass", "class M(type):\n    def __len__(cls): return 3\nclass A(metaclass=M): pass", "len(A)"),
-    ("__init_subclass__", "class A:\n    kinds = []\n    def __init_subclass__(cls): A.kinds.append(cls.__name__)\nclass B(A): pass", "A.kinds"),
+    (
+        "__init_subclass__",
+        "class A:\n    kinds = []\n    def __init_subclass__(cls): A.kinds.append(cls.__name__)\nclass B(A): pass",
+        "A.kinds",
+    ),
 ]
 
 
@@ -193,9 +209,17 @@ def test_same_value(notebook: Notebook, worker: Worker, cell: str, expression: s
 
 
 INSTANCES = [
-    ("a class", "class P:\n    def __init__(self, x): self.x = x\n    def __eq__(self, o): return self.x == o.x", "P(3)"),
+    (
+        "a class",
+        "class P:\n    def __init__(self, x): self.x = x\n    def __eq__(self, o): return self.x == o.x",
+        "P(3)",
+    ),
     ("a dataclass", "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int = 0", "P(3)"),
-    ("a frozen dataclass with slots", "from dataclasses import dataclass\n@dataclass(frozen=True, slots=True)\nclass P:\n    x: int = 0", "P(3)"),
+    (
+        "a frozen dataclass with slots",
+        "from dataclasses import dataclass\n@dataclass(frozen=True, slots=True)\nclass P:\n    x: int = 0",
+        "P(3)",
+    ),
     ("a namedtuple", "from collections import namedtuple\nP = namedtuple('P', 'x y')", "P(1, 2)"),
     ("an enum", "import enum\nclass P(enum.Enum):\n    R = 1\n    G = 2", "P.G"),
     ("a flag", "import enum\nclass P(enum.Flag):\n    R = 1\n    G = 2", "P.G | P.R"),
@@ -205,7 +229,9 @@ INSTANCES = [
 
 
 @pytest.mark.parametrize(("cell", "expression"), [case[1:] for case in INSTANCES], ids=[case[0] for case in INSTANCES])
-def test_instances_come_home_as_the_notebooks_class(notebook: Notebook, worker: Worker, cell: str, expression: str) -> None:
+def test_instances_come_home_as_the_notebooks_class(
+    notebook: Notebook, worker: Worker, cell: str, expression: str
+) -> None:
     """An object of a notebook class that a worker makes is of the notebook's own class."""
     notebook.cell(cell)
     value = result(notebook, worker, expression)
@@ -306,6 +332,26 @@ def test_sharing_within_an_iteration(notebook: Notebook, worker: Worker) -> None
     assert two[1][0] is one[1]
 
 
+def test_sets_keep_their_order_or_are_refused(notebook: Notebook, worker: Worker) -> None:
+    """A set of numbers has the same order on the other side; one that a copy would reorder is not sent."""
+    good = {8, 0, 16, 3.5, 1 << 40}
+    notebook.names["good"] = good
+    there, back = result(notebook, worker, "list(good), good | {5}")
+    assert there == list(good)
+    assert back == good | {5}
+    shrunk = set(range(1000))
+    shrunk.difference_update(set(range(1000)) - {900, 7, 130})
+    assert list(set(list(shrunk))) != list(shrunk)
+    notebook.names["shrunk"] = shrunk
+    with pytest.raises(CodecError, match="order"):
+        JobEncoder(notebook.job("shrunk"), EncodeCache())
+    with pytest.raises(CodecError, match="order"):
+        JobEncoder(notebook.job("item"), EncodeCache()).encode_items([shrunk])
+    body = "s = set(range(1000))\ns.difference_update(set(range(1000)) - {900, 7, 130})\neffects.append((0, s))"
+    with pytest.raises(CodecError, match="order"):
+        run(notebook, worker, body)
+
+
 def test_a_target_is_refused(notebook: Notebook) -> None:
     """An object that replay changes must not be readable in a worker."""
     notebook.cell("out = []\nholder = {'x': [out]}")
@@ -382,9 +428,8 @@ def test_arrays_keep_their_layout(notebook: Notebook, worker: Worker, layout: st
 def test_new_arrays_come_home(notebook: Notebook, worker: Worker, layout: str, size: int) -> None:
     """An array made in a worker arrives with its layout, writeable as it was there."""
     notebook.names.update(np=np)
-    expression = layout.replace("a", "A(item)", 1) if False else layout
-    body = f"a = np.random.default_rng(0).random((item, item)).round(3)\neffects.append((0, {expression}))"
-    here = eval(expression, {"np": np, "a": np.random.default_rng(0).random((size, size)).round(3)})
+    body = f"a = np.random.default_rng(0).random((item, item)).round(3)\neffects.append((0, {layout}))"
+    here = eval(layout, {"np": np, "a": np.random.default_rng(0).random((size, size)).round(3)})
     there = run(notebook, worker, body, [size])
     value = there[0][0][1]
     assert (value.dtype, value.shape, value.tobytes()) == (here.dtype, here.shape, here.tobytes())
@@ -397,7 +442,9 @@ def test_new_arrays_come_home(notebook: Notebook, worker: Worker, layout: str, s
 @pytest.mark.parametrize("size", [8, 200])
 def test_views_of_lent_arrays_stay_views(notebook: Notebook, worker: Worker, size: int) -> None:
     """A result that is a view of a broadcast array or an item is a view of the notebook's array."""
-    notebook.names.update(np=np, m=np.arange(size * size, dtype=float).reshape(size, size).copy(), t=np.zeros((size, size)).T)
+    notebook.names.update(
+        np=np, m=np.arange(size * size, dtype=float).reshape(size, size).copy(), t=np.zeros((size, size)).T
+    )
     m, t = notebook.names["m"], notebook.names["t"]
     item = np.arange(size * size * 2.0).reshape(size, -1)[:, ::2]
     body = "effects.append((0, m[2], m[::-2, 1:3], m.reshape(-1)[3:9], item[1], t[1:3], m.view('i8')[0], m[:0]))"
@@ -453,7 +500,9 @@ def test_dataframes(notebook: Notebook, worker: Worker) -> None:
     pd = pytest.importorskip("pandas")
     df = pd.DataFrame({"a": range(50_000), "b": 1.5, "c": [f"s{i}" for i in range(50_000)]})
     notebook.names.update(pd=pd, df=df)
-    body = "effects.append((0, df, df.iloc[item:item + 10], df['a'], df['b'].values, df.groupby('b').a.sum(), df.index))"
+    body = (
+        "effects.append((0, df, df.iloc[item:item + 10], df['a'], df['b'].values, df.groupby('b').a.sum(), df.index))"
+    )
     _, whole, part, column, values, grouped, index = run(notebook, worker, body, [5])[0][0]
     assert whole is df
     pd.testing.assert_frame_equal(part, df.iloc[5:15])
@@ -471,7 +520,9 @@ def test_portable_transport(notebook: Notebook, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("MPNB_TRANSPORT", transport)
     process = Worker(MPNB_TRANSPORT=transport)
     notebook.names.update(np=np, big=np.arange(100_000.0), text=["x" * 100] * 3000)
-    encoder = JobEncoder(notebook.job("effects.append((0, big, big * 2, big.flags.writeable, len(text), big[5:]))"), EncodeCache())
+    encoder = JobEncoder(
+        notebook.job("effects.append((0, big, big * 2, big.flags.writeable, len(text), big[5:]))"), EncodeCache()
+    )
     assert bool(encoder.parts[-1].frame.blocks) == (not transport)
     words, (((_, big, double, writeable, count, view),),) = process.run(encoder, [0])
     assert words is None
@@ -512,7 +563,9 @@ def test_changes_are_seen(notebook: Notebook, worker: Worker) -> None:
 def test_what_is_unchanged_is_not_made_again(notebook: Notebook) -> None:
     """The same names give the same digests and the same blocks."""
     cache = EncodeCache()
-    notebook.cell("import numpy as np\nbig = np.zeros(200_000)\nlittle = np.zeros(20_000)\ndef f(x): return big[x]\nclass A: pass")
+    notebook.cell(
+        "import numpy as np\nbig = np.zeros(200_000)\nlittle = np.zeros(20_000)\ndef f(x): return big[x]\nclass A: pass"
+    )
     job = notebook.job("f(item)", "A", "little")
     one, two = JobEncoder(job, cache), JobEncoder(job, cache)
     assert [part.digest for part in one.parts] == [part.digest for part in two.parts]
@@ -541,7 +594,11 @@ def test_names_that_went_are_gone(notebook: Notebook, worker: Worker) -> None:
     ("cell", "body", "path"),
     [
         ("import sqlite3\nconn = sqlite3.connect(':memory:')", "conn", "conn"),
-        ("import threading\nclass J: pass\njobs = [J(), J()]\njobs[1].lock = threading.Lock()\njobs[1].lock.acquire()", "jobs", "jobs[1].lock"),
+        (
+            "import threading\nclass J: pass\njobs = [J(), J()]\njobs[1].lock = threading.Lock()\njobs[1].lock.acquire()",
+            "jobs",
+            "jobs[1].lock",
+        ),
         ("d = {'k': (x for x in [1])}", "d", "d['k']"),
         ("import os\nf = open(os.devnull)", "f", "f"),
         ("m = memoryview(b'x')", "m", "m"),
@@ -591,31 +648,33 @@ def test_a_notebook_function_in_a_library_is_refused(notebook: Notebook, monkeyp
 # modules of the user's own
 
 
-def test_local_modules_follow_their_reload(notebook: Notebook, worker: Worker, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_modules_follow_their_reload(
+    notebook: Notebook, worker: Worker, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An edited and reloaded module is used as it is here; one edited but not reloaded is refused."""
     import importlib
 
-    file = tmp_path / "mymod_for_test.py"
+    file = tmp_path / "mymod_of_mine.py"
     file.write_text("K = 1\ndef f(): return K\nclass A:\n    def m(self): return K\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    notebook.cell("import mymod_for_test as mymod\nfrom mymod_for_test import f")
+    notebook.cell("import mymod_of_mine as mymod\nfrom mymod_of_mine import f")
     assert result(notebook, worker, "f(), mymod.A().m()") == (1, 1)
     file.write_text("K = 22\ndef f(): return K + 1\nclass A:\n    def m(self): return K\n")
     os.utime(file, (1, 1))
-    with pytest.raises(CodecError, match="mymod_for_test"):
+    with pytest.raises(CodecError, match="mymod_of_mine"):
         fresh = Worker()
         try:
             result(notebook, fresh, "f()")
         finally:
             fresh.close()
     importlib.reload(notebook.names["mymod"])
-    notebook.cell("from mymod_for_test import f")
+    notebook.cell("from mymod_of_mine import f")
     assert result(notebook, worker, "f(), mymod.A().m()") == (23, 22)
     notebook.names["mymod"].K = 5
-    with pytest.raises(CodecError, match="mymod_for_test"):
+    with pytest.raises(CodecError, match="mymod_of_mine"):
         result(notebook, worker, "f()")
-    del sys.modules["mymod_for_test"]
+    del sys.modules["mymod_of_mine"]
 
 
 # code
@@ -644,7 +703,9 @@ def test_many_global_names() -> None:
 
 def test_source_lines_travel(notebook: Notebook, worker: Worker) -> None:
     """A traceback in a worker shows the notebook's line."""
-    notebook.cell("import traceback\ndef bad():\n    return 1 / 0  # here\ndef text():\n    try: bad()\n    except ZeroDivisionError: return traceback.format_exc()")
+    notebook.cell(
+        "import traceback\ndef bad():\n    return 1 / 0  # here\ndef text():\n    try: bad()\n    except ZeroDivisionError: return traceback.format_exc()"
+    )
     assert "return 1 / 0  # here" in result(notebook, worker, "text()")
 
 

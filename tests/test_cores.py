@@ -47,7 +47,9 @@ def test_the_quota_of_a_container_is_seen(cgroups, files, quota):
     assert cores.cpu_quota() == quota
 
 
-@pytest.mark.parametrize(("allowed", "quota", "usable"), [(8, None, 8), (8, 2.0, 2), (8, 1.5, 2), (2, 16.0, 2), (4, 0.5, 1)])
+@pytest.mark.parametrize(
+    ("allowed", "quota", "usable"), [(8, None, 8), (8, 2.0, 2), (8, 1.5, 2), (2, 16.0, 2), (4, 0.5, 1)]
+)
 def test_usable_cores(monkeypatch, allowed, quota, usable):
     """No more cores are used than the process may run on, nor than the quota can keep busy, and at least one."""
     monkeypatch.setattr(cores, "allowed_cores", lambda: list(range(allowed)))
@@ -59,7 +61,10 @@ def test_usable_cores(monkeypatch, allowed, quota, usable):
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
 def test_affinity_is_respected():
     """A process that may run on one core only uses one."""
-    code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); from mpnb import cores; print(cores.usable_cores())"
+    code = (
+        "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
+        "from mpnb import cores; print(cores.usable_cores())"
+    )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
     assert done.stdout == "1\n"
@@ -92,7 +97,7 @@ def test_a_clock_that_stands_still_is_no_load(monkeypatch):
     import psutil
 
     times = SimpleNamespace(user=1.0, system=1.0, idle=1.0, _fields=("user", "system", "idle"))
-    monkeypatch.setattr(psutil, "cpu_times", lambda percpu: [times] * 512)
+    monkeypatch.setattr(psutil, "cpu_times", lambda **_: [times] * 512)
     load = cores.Load()
 
     assert set(load.sample().cores) == {(0.0, 0.0)}

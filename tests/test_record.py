@@ -15,6 +15,7 @@ from mpnb.events import (
     BatchFinished,
     ChunkEncoded,
     ChunkSent,
+    Event,
     JobEnded,
     JobStarted,
     KernelRan,
@@ -35,7 +36,7 @@ import synthetic_runs as runs
 # ----------------------------------------------------------------------------------------------------------- by hand
 
 
-def batch(worker, first, *times, chunk=0, done=True, at=None, decode=0.0, check=0.0, encode=0.0):
+def batch(worker, first, *times: float, chunk=0, done=True, at=None, decode=0.0, check=0.0, encode=0.0):
     return BatchFinished(
         at=times[-1] + encode if at is None else at,
         worker=worker,
@@ -51,7 +52,7 @@ def batch(worker, first, *times, chunk=0, done=True, at=None, decode=0.0, check=
     )
 
 
-def run(*events, workers=2, total=10):
+def run(*events: Event, workers=2, total=10):
     """Put events between the usual beginning and end: times are seconds, the job starts at 100."""
     return runs.record_of(
         [RunStarted(at=100.0, workers=workers), SiteStarted(at=100.0, site=0, total=total), *events],
@@ -253,6 +254,9 @@ def test_the_record_says_what_it_knows_while_the_run_goes_on():
 seconds = st.floats(0, 5, allow_nan=False).map(lambda s: round(s, 6))
 
 
+EVENTS = ["kernel", "job", "encode", "sent", "batch", "died", "started", "ended", "tick"]
+
+
 @st.composite
 def streams(draw):
     """Events of a run whose clocks, orders and numbers need make no sense."""
@@ -262,7 +266,7 @@ def streams(draw):
     for n in range(draw(st.integers(0, 30))):
         at += draw(seconds)
         worker = draw(st.integers(0, 5))
-        match draw(st.sampled_from("kernel job encode sent batch died started ended tick".split())):
+        match draw(st.sampled_from(EVENTS)):
             case "kernel":
                 events.append(KernelRan(at=at, site=0, first=n, count=2, seconds=draw(seconds)))
             case "job":

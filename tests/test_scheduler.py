@@ -14,7 +14,9 @@ from mpnb import scheduler as s
 from mpnb.events import BatchFinished, Event, Ticked, WorkerDied, WorkerReady
 
 
-def batch(worker: int, chunk: int, first: int, count: int, *, each: float = 0.001, done: bool = True, at: float = 0.0) -> Event:
+def batch(
+    worker: int, chunk: int, first: int, count: int, *, each: float = 0.001, done: bool = True, at: float = 0.0
+) -> Event:
     """What a worker reports after `count` iterations of `each` seconds."""
     times = tuple(t for i in range(count) for t in (at + i * each, at + (i + 1) * each))
     return BatchFinished(
@@ -183,6 +185,7 @@ class World:
             self.do(command)
 
     def do(self, command: s.Command) -> None:
+        """What the pool would do."""
         match command:
             case s.StartWorker(worker):
                 assert worker not in self.workers
@@ -211,13 +214,14 @@ class World:
             case s.GiveUp():
                 raise AssertionError(command)
 
-    # each step does one small thing somewhere, if there is anything to do there
 
     def open(self, job: int, *, total: int | None, items: int, workers: int | None = None) -> None:
+        """A job begins."""
         self.jobs[job] = FakeJob(items)
         self.tell(s.JobOpened(at=self.at, job=job, total=total, workers=workers))
 
     def pull(self, number: int, short: int = 0) -> bool:
+        """The caller answers PullItems."""
         job = self.jobs[number]
         if not job.want or job.closed or job.ended:
             return False
@@ -235,6 +239,7 @@ class World:
         return True
 
     def take(self, number: int) -> bool:
+        """The caller takes all it can have."""
         job = self.jobs[number]
         before = job.taken
         while job.finished[job.taken] or job.lost[job.taken]:
@@ -273,6 +278,7 @@ class World:
         return True
 
     def read(self, number: int, worker: FakeWorker) -> None:
+        """A worker reads a message."""
         match worker.inbox.popleft():
             case s.SendChunk(_, name, job, chunk, first, stop):
                 worker.queue.append([job, chunk, first, stop, first, name])
@@ -295,6 +301,7 @@ class World:
                 self.tell(s.CancelDone(at=self.at, worker=number, job=job))
 
     def die(self, number: int) -> None:
+        """A worker's process ends."""
         worker = self.workers.pop(number)
         running = worker.queue[0] if worker.queue else None
         iteration = running[2] if running and not worker.told_to_end else None
@@ -303,11 +310,13 @@ class World:
         self.tell(WorkerDied(at=self.at, worker=number, exitcode=-9, iteration=iteration))
 
     def close(self, number: int) -> None:
+        """The caller has had enough."""
         if not self.jobs[number].closed:
             self.jobs[number].closed = True
             self.tell(s.JobClosed(at=self.at, job=number))
 
     def grace(self, number: int) -> None:
+        """The grace of a closed job is over."""
         if self.jobs[number].closed and not self.jobs[number].released:
             self.tell(s.GracePassed(at=self.at, job=number))
             assert self.jobs[number].released
@@ -353,7 +362,9 @@ def test_random_sequences(
     for number, count in enumerate(items):
         world.open(number, total=count if known else None, items=count, workers=limit)
     for move, *values in script:
-        at = sorted(world.workers)[values[0] % len(world.workers)] if move in {"step", "die", "deaf"} and world.workers else None
+        at = None
+        if move in {"step", "die", "deaf"} and world.workers:
+            at = sorted(world.workers)[values[0] % len(world.workers)]
         match move:
             case "step" if at is not None:
                 world.step(at, iterations=values[1])
@@ -376,7 +387,8 @@ def test_random_sequences(
                 world.grace(values[0])
     for _ in range(1000):
         world.settle()
-        if not any([world.take(number) for number in world.jobs]):
+        taken = [world.take(number) for number in world.jobs]
+        if not any(taken):
             break
     for number, job in world.jobs.items():
         if job.closed:

@@ -34,7 +34,9 @@ def main(out: Path, names: list[str]) -> None:
             size = {"width": 720 if name == "narrow" else 1280, "height": 760}
             for theme in ("light", "dark"):
                 page = browser.new_page(viewport=size, device_scale_factor=1.5)
-                notebook = server.open(page, [f"synthetic_runs.show({RUNS.get(name, RUNS['four'])});"], dark=theme == "dark")
+                notebook = server.open(
+                    page, [f"synthetic_runs.show({RUNS.get(name, RUNS['four'])});"], dark=theme == "dark"
+                )
                 page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
                 notebook.run_all()
                 page.wait_for_selector(".mpnb-panel canvas", timeout=30_000)

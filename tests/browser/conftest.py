@@ -1,0 +1,39 @@
+"""One JupyterLab and one browser for all browser tests; each test has a page of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import lab
+
+
+@pytest.fixture(scope="session")
+def jupyterlab(tmp_path_factory):
+    """Start a JupyterLab in an empty folder."""
+    with lab.server(tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Start a browser; only for tests marked `browser`."""
+    if lab.find_browser() is None:
+        pytest.skip("no browser")
+    with lab.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium):
+    """Give the test an empty page; what the page's own scripts got wrong fails the test."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 760})
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert errors == []

@@ -1,0 +1,240 @@
+"""The session: a planned cell's three phases, driven with a scripted engine and no process."""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import textwrap
+import threading
+import time
+from typing import Any
+
+import pytest
+from scripted_engine import ScriptedEngine
+
+from mpnb import plan
+from mpnb.engine import Job, Outcome
+from mpnb.errors import CodecError, RefusedError, WorkerDiedError
+from mpnb.events import Event, Ticked
+from mpnb.record import Record
+from mpnb.session import Options, Session
+
+AT_ONCE = Options(probe=False)
+
+
+def run_cell(
+    source: str,
+    namespace: dict[str, Any] | None = None,
+    engine: ScriptedEngine | None = None,
+    options: Options = AT_ONCE,
+    listeners: tuple[Any, ...] = (),
+) -> tuple[dict[str, Any], Record]:
+    """Plan and run a cell; its names afterwards and its record. What it raises is left in the record's status."""
+    names = {"__builtins__": __builtins__, **(namespace or {})}
+    cell = plan.read_cell(ast.parse(textwrap.dedent(source)))
+    run = Session(engine or ScriptedEngine()).begin(cell, names, options, listeners)
+    names[plan.RUN] = run
+    status = "failed"
+    try:
+        exec(compile(ast.fix_missing_locations(cell.tree), "<cell>", "exec"), names)
+        status = "finished"
+    except KeyboardInterrupt:
+        status = "stopped"
+        raise
+    finally:
+        record = run.end(status)
+        run_cell.record = record  # type: ignore[attr-defined]
+    return names, record
+
+
+def dead(job: Job) -> Outcome:
+    """Iteration 5 takes its worker with it."""
+    return Outcome(5, [], "died", WorkerDiedError("worker 1 was killed under iteration 6", iteration=5, exitcode=-9))
+
+
+@pytest.mark.parametrize("kind", ["raised", "tripped", "unsendable"])
+def test_an_iteration_that_a_worker_cannot_do_runs_in_the_kernel_and_so_do_those_after_it(kind: str) -> None:
+    """Nothing is lost and nothing done twice when the pool gives up in the middle."""
+    engine = ScriptedEngine({4: lambda _: Outcome(4, [], kind, "why")})
+
+    names, record = run_cell("out = []\nfor i in range(9):\n    y = i * i\n    out.append(y)\n", engine=engine)
+
+    assert names["out"] == [i * i for i in range(9)]
+    assert (names["i"], names["y"]) == (8, 64)
+    assert record.sites[0].parallel
+    assert engine.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("r = [i * 2 for i in range(9)]", [i * 2 for i in range(9)]),
+        ("r = {i % 4 for i in range(9)}", {0, 1, 2, 3}),
+        ("r = {i: -i for i in range(9)}", {i: -i for i in range(9)}),
+        ("r = sum(i for i in range(9) if i % 2)", 16),
+        ("r = list(map(str, range(9)))", [str(i) for i in range(9)]),
+        ("r = [(i, j) for i in range(3) for j in range(i)]", [(1, 0), (2, 0), (2, 1)]),
+        ("r = sorted((-i for i in range(4)), reverse=True)", [0, -1, -2, -3]),
+    ],
+)
+@pytest.mark.parametrize("cut", [None, 0, 2])
+def test_comprehensions_give_the_plain_value_wherever_the_pool_gives_up(
+    cell: str, expected: object, cut: int | None
+) -> None:
+    """Head, pool and rest of a comprehension join without a seam."""
+    engine = ScriptedEngine({} if cut is None else {cut: lambda _: Outcome(cut or 0, [], "tripped", "why")})
+
+    names, record = run_cell(cell, engine=engine)
+
+    assert names["r"] == expected
+    assert record.sites[0].parallel is (cut != 0)
+
+
+def test_the_users_exception_is_raised_for_real_and_names_its_iteration() -> None:
+    """An error in a worker is raised by the kernel's own run of that iteration, with the state of a serial loop."""
+    names: dict[str, Any] = {"out": []}
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_cell("for i in [3, 2, 1, 0, 5]:\n    y = 6 // i\n    out.append(y)\n", names)
+
+    assert names["out"] == [2, 3, 6]
+    assert caught.value.__notes__ == ["in iteration 4 of 5, item 0"]
+    assert caught.traceback[-1].lineno == 1  # the second line of the cell
+
+
+def test_a_dead_worker_ends_the_loop_and_keeps_what_had_finished() -> None:
+    """The error names the iteration, and `finished` has the others."""
+    with pytest.raises(WorkerDiedError, match="iteration 6"):
+        run_cell("r = [i * 10 for i in range(9)]", engine=ScriptedEngine({5: dead}))
+
+    record: Record = run_cell.record  # type: ignore[attr-defined]
+    assert record.finished == {i: i * 10 for i in range(5)}
+
+
+def test_an_interrupt_leaves_the_state_between_two_iterations() -> None:
+    """A signal while the pool works ends the loop at an iteration's border, as KeyboardInterrupt."""
+    names: dict[str, Any] = {"out": [], "also": []}
+
+    def interrupt(job: Job) -> Outcome:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        return Outcome(3, [(0, 3), (1, 3)])
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run_cell("for i in range(9):\n    out.append(i)\n    also.append(i)\n", names, ScriptedEngine({3: interrupt}))
+
+    assert names["out"] == names["also"] == [0, 1, 2, 3]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_stop_from_another_thread_ends_the_loop_like_an_interrupt() -> None:
+    """The Stop button's handler runs in a thread of its own."""
+    engine = ScriptedEngine()
+    session = Session(engine)
+    cell = plan.read_cell(ast.parse("out = [0]\nfor i in range(100000):\n    out.append(i)\n"))
+    names: dict[str, Any] = {"__builtins__": __builtins__}
+
+    def stop_at_20(event: Event) -> None:
+        if isinstance(event, Ticked) and engine.pulled == 20:
+            thread = threading.Thread(target=run.stop)
+            thread.start()
+            thread.join()
+
+    run = session.begin(cell, names, AT_ONCE, [stop_at_20])
+    names[plan.RUN] = run
+    with pytest.raises(KeyboardInterrupt):
+        exec(compile(cell.tree, "<cell>", "exec"), names)
+
+    assert len(names["out"]) == 21
+
+
+def test_a_listener_that_fails_is_left_out_and_the_run_goes_on() -> None:
+    """A broken view never breaks a cell."""
+
+    def broken(event: Event) -> None:
+        raise RuntimeError(event)
+
+    with pytest.warns(RuntimeWarning, match=r"\[mpnb\] a view failed"):
+        names, _ = run_cell("r = [i for i in range(5)]", listeners=(broken,))
+
+    assert names["r"] == list(range(5))
+
+
+def test_a_tiny_loop_never_reaches_the_engine() -> None:
+    """Work first: what is done in a few milliseconds stays in the kernel."""
+    engine = ScriptedEngine()
+
+    names, record = run_cell("r = [i for i in range(1000)]", engine=engine, options=Options())
+
+    assert names["r"] == list(range(1000))
+    assert engine.jobs == []
+    assert not record.sites[0].parallel
+
+
+def test_a_long_loop_goes_to_the_engine_after_its_probe() -> None:
+    """What is worth it is handed over in the middle, and joined without a seam."""
+    engine = ScriptedEngine()
+
+    names, record = run_cell(
+        "out = []\nfor i in range(12):\n    time.sleep(0.006)\n    out.append(i)\n",
+        {"time": time},
+        engine,
+        Options(),
+    )
+
+    assert names["out"] == list(range(12))
+    assert 0 < engine.jobs[0].first < 12
+    assert record.sites[0].iterations == 12
+
+
+def test_strict_makes_a_refusal_an_error() -> None:
+    """With --strict nothing runs serially without being told."""
+    with pytest.raises(RefusedError, match="iterable is a list_iterator"):
+        run_cell("for x in xs:\n    out.append(x)\n", {"xs": iter([1]), "out": []}, options=Options(strict=True))
+
+
+def test_an_unsendable_name_keeps_the_site_serial_and_is_named() -> None:
+    """CodecError from the engine is no error of the user's."""
+
+    class Picky(ScriptedEngine):
+        def run(self, *_: Any, **__: Any) -> Any:
+            raise CodecError("conn", "open it inside the loop")
+
+    names, record = run_cell("r = [i + conn for i in range(4)]", {"conn": 1}, Picky())
+
+    assert names["r"] == [1, 2, 3, 4]
+    assert "conn" in record.sites[0].reason
+    assert not record.sites[0].parallel
+
+
+def close(thing: object) -> None:
+    """Close what can be closed."""
+    if hasattr(thing, "close"):
+        thing.close()
+
+
+@pytest.mark.parametrize(
+    ("iterable", "named"),
+    [("(i for i in range(4))", "generator"), ("iter(range(4))", "range_iterator"), ("open(path)", "TextIOWrapper")],
+)
+def test_an_iterator_is_pulled_by_the_kernel_alone(iterable: str, named: str, tmp_path: Any) -> None:
+    """What other code may see advance is not pulled ahead."""
+    path = tmp_path / "lines.txt"
+    path.write_text("a\nb\n")
+
+    _, record = run_cell(f"f = {iterable}\nout = []\nfor x in f:\n    out.append(x)\nclose(f)", {"path": path, "close": close})
+
+    assert not record.sites[0].parallel
+    assert named in record.sites[0].reason
+
+
+def test_items_are_the_notebooks_own_objects_after_the_loop() -> None:
+    """The loop variable is rebound from the notebook's own iterable."""
+    xs = [[1], [2], [3]]
+
+    names, _ = run_cell("for x in xs:\n    n = len(x)\n", {"xs": xs})
+
+    assert names["x"] is xs[-1]
+    assert names["n"] == 1
