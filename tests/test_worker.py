@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import Any
 import pytest
 
 from mpnb import wire
-from mpnb.codec import EncodeCache, JobEncoder
+from mpnb import worker as worker_room
+from mpnb.codec import EncodeCache, Frame, JobEncoder
 from mpnb.engine import STDERR, STDOUT, Job
 from mpnb.worker import Capture, guarded
 
@@ -236,3 +238,28 @@ def test_guarded() -> None:
     assert guarded(fail, Local("x"))[:2] == (2, f"{Local.__qualname__}: x")
 
 
+
+
+@pytest.mark.parametrize(
+    ("following", "sent", "stop", "given"),
+    [
+        (4, 4, 5, (0, 0)),  # not begun yet, or between two iterations with nothing unsent: one is kept
+        (4, 4, 6, (5, 6)),
+        (4, 4, 9, (6, 9)),
+        (5, 4, 6, (5, 6)),  # 4 runs, or has run and is unsent
+        (5, 4, 5, (0, 0)),
+    ],
+)
+def test_a_running_piece_is_never_given_back_whole(
+    following: int, sent: int, stop: int, given: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel waits for the batch that ends a running piece, so some of it must be left to end."""
+    worker: Any = object.__new__(worker_room.Worker)
+    said: list[Any] = []
+    monkeypatch.setattr(worker_room.Worker, "_send", lambda _self, note: said.append(note))
+    worker._changed = threading.Condition()
+    worker._queue = []
+    worker._running = worker_room._Piece(7, 0, 0, 0, following, stop, Frame(b""), sent)
+    worker._give_back(7)
+    assert said == [("returned", 7, *given)]
+    assert worker._running.stop == (given[0] or stop) > sent
