@@ -263,7 +263,7 @@ class Worker:
         sys.stdout = Capture(STDOUT, self)
         sys.stderr = Capture(STDERR, self)
         threading.Thread(target=self.read, name="mpnb reader", daemon=True).start()
-        self._send(("ready",))
+        self._send(("ready", os.getpid()))
         while True:
             with self._changed:
                 while not self._queue:

@@ -88,7 +88,7 @@ def talk() -> Iterator[Talk]:
     if not hasattr(os, "memfd_create"):
         pytest.skip("needs memfd_create")
     one = Talk()
-    assert one.hear().note == ("ready",)
+    assert one.hear().note == ("ready", one.process.pid)
     yield one
     one.close()
 
@@ -187,6 +187,7 @@ def test_it_ends_with_its_lifeline() -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells a process so")
     one = Talk()
+    assert one.hear().note == ("ready", one.process.pid)
     encoder = one.open(task("sum(range(10**12))"))
     one.run(encoder, [1])
     while not one.word[0]:
