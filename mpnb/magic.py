@@ -122,7 +122,7 @@ def take_line(lines: list[str]) -> list[str]:
     if body and body[0].startswith("%%") and not _is_mark(body[0]):
         if body[0].split()[0] not in _TRANSPARENT:
             return body  # not Python: a %%bash cell is a %%bash cell
-        return [body[0], lines[0], *body[1:]]
+        return [body[0], lines[0], "\n", *body[1:]]  # the empty line stands for the other magic's, so that lines count
     return [repr(lines[0].strip()) + "\n", *body]
 
 
