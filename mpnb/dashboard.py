@@ -282,6 +282,7 @@ class _News:
             "rate": progress.rate,
             "eta": progress.eta_s,
             "speedup": record.speedup,
+            "ideal": record.ideal,
             "measured": record.speedup_measured,
             "cores": self._cores,
             "memory": self._memory,
