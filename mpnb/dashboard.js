@@ -37,6 +37,7 @@
  * @property {boolean} stopping
  * @property {string} note
  * @property {number} domain - time at the right edge, eased
+ * @property {string} html - the static view, once the run is over
  */
 
 const SPAN = 6; // start, length, kind, first, count, busy percent
@@ -309,7 +310,7 @@ function part(name, kind, more) {
 
 export default () => {
   /** @type {State} */
-  const state = { last: null, lanes: [], curve: [], gap: false, stopping: false, note: "", domain: 0 };
+  const state = { last: null, lanes: [], curve: [], gap: false, stopping: false, note: "", domain: 0, html: "" };
   /** @type {Set<() => void>} */
   const views = new Set();
   const redraw = () => views.forEach((draw) => draw());
@@ -337,7 +338,10 @@ export default () => {
     initialize({ model }) {
       const snapshot = () => {
         const message = model.get("snapshot");
-        if (message?.kind && (!state.last || state.gap)) {
+        if (message?.kind === "static") {
+          state.html = message.html; // seen only where the swap of the display was missed
+          redraw();
+        } else if (message?.kind && (!state.last || state.gap)) {
           take(state, message);
           redraw();
         }
@@ -429,6 +433,10 @@ export default () => {
 
       let spokenAt = 0;
       const draw = () => {
+        if (state.html) {
+          root.innerHTML = state.html;
+          return;
+        }
         const m = state.last;
         if (!m || !root.isConnected) return;
         if (!colours) readColours();
