@@ -218,6 +218,7 @@ class Worker:
     def _give_back(self, number: int) -> None:
         """Give a piece back that was not begun, or the later half of what is left of the running one."""
         first = stop = 0
+        whole = False
         with self._changed:
             running = self._running
             if running is not None and running.number == number:
@@ -228,9 +229,9 @@ class Worker:
                 for piece in self._queue:
                     if piece.number == number:
                         self._queue.remove(piece)
-                        first, stop = piece.next, piece.stop
+                        first, stop, whole = piece.next, piece.stop, True
                         break
-        self._send(("returned", number, first, stop))
+        self._send(("returned", number, first, stop, whole))
 
     def _cancel(self, job: int) -> None:
         with self._changed:
