@@ -22,15 +22,14 @@ import types
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from mpnb import plan as planning
 from mpnb.engine import STDERR, STDOUT, Effects, Engine, Job, Outcome, Running, snapshot
-from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError
-from mpnb.events import Event, JobEnded, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
+from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDiedError
+from mpnb.events import Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 from mpnb.record import Record, Site
 
@@ -63,6 +62,8 @@ _REPLAYED_ON: Final[Mapping[str, tuple[type, ...]]] = {
 }
 _ON_ARRAYS: Final = frozenset({"setitem", "augitem", "aug", "binop"})
 _TASK_BUILTINS: Final = ("NameError", "slice")
+
+_HOUSE: Final = str(Path(__file__).parent)
 
 _KERNEL, _POOL, _REST, _DONE = "kernel", "pool", "rest", "done"
 
@@ -173,16 +174,9 @@ class Run:
             msg = f"effect {number} is not one of this loop's"
             raise PlanError(msg)
 
-    @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Tell an exception of the user's which iteration it is from, where a rest of a split site was running."""
-        __tracebackhide__ = True
-        try:
-            yield
-        except Exception as error:
-            for site in self.sites:
-                site.note(error)
-            raise
+    def noting(self) -> _Noting:
+        """Tell an exception which iteration it is from, where a rest of a split site was running."""
+        return _Noting(self.sites)
 
     def refused(self) -> RefusedError:
         """What `--strict` raises for a site that its own text keeps serial."""
@@ -200,7 +194,7 @@ class Run:
     # -- called by the session and the sites -------------------------------------------------------------------------
 
     def tell(self, event: Event) -> None:
-        """Add an event to the record and pass it on; a pending interrupt ends the wait that it came from."""
+        """Add an event to the record and pass it on."""
         self.record.add(event)
         for listener in list(self.listeners):
             try:
@@ -208,8 +202,6 @@ class Run:
             except Exception as error:  # a view that fails must never fail the run
                 self.listeners.remove(listener)
                 warnings.warn(f"[mpnb] a view failed and is left out: {error!r}", RuntimeWarning, stacklevel=2)
-        if self.interrupted and not isinstance(event, RunEnded | SiteEnded | JobEnded):
-            raise KeyboardInterrupt
 
     def stop(self) -> None:
         """End the run as an interrupt would; may be called from any thread."""
@@ -224,6 +216,28 @@ class Run:
             self.record.finished.clear()
         self.tell(RunEnded(at=time.perf_counter(), status=status))
         return self.record
+
+
+class _Noting:
+    """Around the user's own statements: errors leave with a note, and without frames of mpnb's at their end."""
+
+    def __init__(self, sites: list[SiteRun]) -> None:
+        self.sites = sites
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, trace: types.TracebackType | None) -> None:
+        if isinstance(error, Exception):
+            for site in self.sites:
+                site.note(error)
+        last = entry = trace
+        while entry is not None:
+            if not entry.tb_frame.f_code.co_filename.startswith(_HOUSE):
+                last = entry
+            entry = entry.tb_next
+        if last is not None:
+            last.tb_next = None
 
 
 class SiteRun:
@@ -368,7 +382,7 @@ class SiteRun:
         with _interrupts_set_flag(run):
             running: Running | None = None
             try:
-                running = run.engine.run(self._job(), self._feed(), run.tell, run.workers)
+                running = run.engine.run(self._job(), self._feed(), self._tell, run.workers)
                 yield from self._replays(running)
             except CodecError as error:
                 self.refuse(Refusal("unsendable", self.plan.line, error.path, f"can't be sent: {error.why}"))
@@ -380,18 +394,33 @@ class SiteRun:
                 self.phase = _DONE
                 yield Replay(error=KeyboardInterrupt())
             finally:
+                if self.phase == _POOL:  # a break
+                    self.phase = _DONE
                 if running is not None:
                     for outcome in running.close():
                         if outcome.error is None:
                             self._keep(outcome)
                 self.site.parallel = bool(self.taken)
 
+    def _tell(self, event: Event) -> None:
+        """Pass an event on; while the pool works, a pending interrupt ends the wait that the event came from."""
+        self.run.tell(event)
+        if self.run.interrupted and self.phase == _POOL:
+            raise KeyboardInterrupt
+
+    def _placed(self, error: WorkerDiedError) -> WorkerDiedError:
+        """A worker's death in the words of the loop: which iteration of how many, and of what item."""
+        total, item = self.total(), self.pulled[0]
+        words = f"{error}" + (f" of {total}" if total is not None else "")
+        words += f", item {_short(item)}" if type(item) in _SHOWN else ""
+        placed = WorkerDiedError(words, iteration=error.iteration, exitcode=error.exitcode, peak_bytes=error.peak_bytes)
+        return placed.with_traceback(error.__traceback__)
+
     def _replays(self, running: Running) -> Iterator[Replay]:
         for outcome in running:
-            if outcome.kind == "died":
-                assert isinstance(outcome.error, BaseException)
+            if isinstance(outcome.error, WorkerDiedError):
                 self.phase = _DONE
-                yield Replay(error=outcome.error)
+                yield Replay(error=self._placed(outcome.error))
                 return
             if outcome.error is not None:
                 self._fall_back(outcome)
