@@ -961,6 +961,23 @@ def _view(frozen: Container[int], of: Any, offset: int, dtype: Any, shape: Any, 
     return view
 
 
+def is_misordered(memo: Memo) -> bool:
+    """Whether a set of numbers would have another order on the other side: elements collided, or it was bigger once.
+
+    The order of other sets hangs on the hash seed as well, and is refused where a loop takes it.
+    """
+    for _, thing in memo.values():
+        if type(thing) in _SETS and len(thing) > 1:
+            order = list(thing)
+            if type(order[0]) in _NUMBERS and list(type(thing)(order)) != order:
+                return True
+    return False
+
+
+_SETS: Final = (set, frozenset)
+_NUMBERS: Final = (int, float, bool, complex)
+
+
 def copies_on_write() -> bool:
     """Whether pandas shares memory between objects only as long as nobody writes."""
     pandas = sys.modules.get("pandas")
@@ -1001,6 +1018,9 @@ class JobEncoder:
     ----------
     parts
         What a worker must have, in the order in which it loads them.
+    misordered
+        Whether some set of numbers sent so far has another order in a worker: a loop that takes an order from such a
+        set must then not be split. (Membership, length and equality are the same.)
     """
 
     def __init__(self, job: Job, cache: EncodeCache) -> None:
@@ -1016,6 +1036,7 @@ class JobEncoder:
             self._dump(encoder, "the loop's body", job.function)
             self._bound = self._dump_names(encoder, {})
             memo: Memo = encoder.memo.copy()
+        self.misordered = is_misordered(memo)
         self._objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
             self._objects[number] = thing
@@ -1113,6 +1134,7 @@ class JobEncoder:
                 primed += missed
         if len(primed) <= _HOT:
             self._hot = dict.fromkeys(primed)
+        self.misordered = self.misordered or is_misordered(memo)
         self._refuse_targets(memo.keys(), encoder.arrays)
         objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():

@@ -92,6 +92,11 @@ class Engine(Protocol):
         """How many workers it has, or is about to have."""
         ...
 
+    @property
+    def ready(self) -> int:
+        """How many of them take work at this moment."""
+        ...
+
     def run(self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None) -> Running:
         """Start a job. `items` is pulled lazily, and `tell` called, in the calling thread only.
 

@@ -33,6 +33,7 @@ from mpnb.codec import (
     find_importable,
     fingerprint,
     global_names,
+    is_misordered,
     located,
     make_view,
     read_frame,
@@ -351,6 +352,8 @@ class Mirror:
                 except Exception as error:
                     raise self._blamed(batch, error) from error
                 met = encoder.memo.copy()
+                if is_misordered({key: entry for key, entry in met.items() if key not in memo}):
+                    raise CodecError("result", "a set of numbers whose order a copy would not keep")
                 missed = [
                     self._known[key]
                     for key in met.keys() & self._known.keys()

@@ -17,7 +17,7 @@ from queue import Empty
 from types import FunctionType, TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from mpnb import events, scheduler, worker
+from mpnb import events, scheduler
 from mpnb.codec import EncodeCache, Frame, ItemsMemo, JobEncoder
 from mpnb.cores import usable_cores
 from mpnb.engine import STDERR, STDOUT, Effects, Job, Outcome, Running, Tell
@@ -36,6 +36,12 @@ _jobs = itertools.count()
 
 def _now() -> float:
     return time.perf_counter()
+
+
+def _in_worker() -> bool:
+    """Whether this process is a worker; the notebook's own never needs that room for anything else."""
+    room = sys.modules.get("mpnb.worker")
+    return room is not None and bool(room.is_worker())
 
 
 def _ignore(_event: events.Event) -> None:
@@ -150,7 +156,7 @@ class Pool:
 
     def run(self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None) -> Running:
         """Start a job; see `mpnb.engine.Engine`. More workers than the pool has make it grow."""
-        if worker.is_worker():
+        if _in_worker():
             return _Serial(job, items, tell)
         hands = self._live()
         if workers is not None and workers > self._wanted:
@@ -188,7 +194,7 @@ class Pool:
 
 def _task(function: Callable[[Any], Any]) -> FunctionType:
     """A job's function that calls another and has its value, or what it raised, as its one effect."""
-    guarded = worker.guarded
+    from mpnb.worker import guarded
 
     def task(item: object, effects: Effects) -> None:
         effects.append(guarded(function, item))

@@ -98,6 +98,7 @@ class _Piece:
     next: int
     stop: int
     frame: Frame
+    sent: int  # what comes before this one has gone home
 
 
 @dataclass(slots=True)
@@ -195,7 +196,7 @@ class Worker:
         match message.note:
             case ("chunk", number, job, chunk, first, start, stop):
                 with self._changed:
-                    self._queue.append(_Piece(number, job, chunk, first, start, stop, message.frames[0]))
+                    self._queue.append(_Piece(number, job, chunk, first, start, stop, message.frames[0], start))
                     self._changed.notify()
             case ("job", job, nets, digests, new):
                 for digest, frame in zip(new, message.frames, strict=True):
@@ -216,21 +217,26 @@ class Worker:
                 raise RuntimeError(msg)
 
     def _give_back(self, number: int) -> None:
-        """Give a piece back that was not begun, or the later half of what is left of the running one."""
+        """Give a piece back that was not begun, or the later half of what is left of the running one.
+
+        The running one is never given back whole: the kernel waits for the batch that says it is done.
+        """
         first = stop = 0
+        whole = False
         with self._changed:
             running = self._running
             if running is not None and running.number == number:
-                if running.next < running.stop:
+                kept = max(running.next, running.sent + 1)
+                if kept < running.stop:
                     stop = running.stop
-                    first = running.stop = running.next + (stop - running.next) // 2
+                    first = running.stop = max(kept, running.next + (stop - running.next) // 2)
             else:
                 for piece in self._queue:
                     if piece.number == number:
                         self._queue.remove(piece)
-                        first, stop = piece.next, piece.stop
+                        first, stop, whole = piece.next, piece.stop, True
                         break
-        self._send(("returned", number, first, stop))
+        self._send(("returned", number, first, stop, whole))
 
     def _cancel(self, job: int) -> None:
         with self._changed:
@@ -258,7 +264,7 @@ class Worker:
         sys.stdout = Capture(STDOUT, self)
         sys.stderr = Capture(STDERR, self)
         threading.Thread(target=self.read, name="mpnb reader", daemon=True).start()
-        self._send(("ready",))
+        self._send(("ready", os.getpid()))
         while True:
             with self._changed:
                 while not self._queue:
@@ -374,6 +380,8 @@ class Worker:
             checked - before, encoded - checked, encoded, done or stop is not None, stop,
         )  # fmt: skip
         self._decode_s = 0.0
+        with self._changed:
+            piece.sent = batch.first + len(batch.effects)
         self._send(note, frames)
         if stop is not None and stop[0] == "tripped":
             self._send(("spoiled",))

@@ -69,7 +69,12 @@ CHANGES = [
     ("an iterator", "it = iter([1, 2])", "next(it)", "shares"),
     ("a Generator", "import numpy as np\nrng = np.random.default_rng(0)", "rng.random()", "shares"),
     ("a random.Random", "import random\nr = random.Random(0)", "r.random()", "shares"),
-    ("an array's shape", "import numpy as np\na = np.zeros(4)", "a.shape = (2, 2)", "shares"),
+    (
+        "an array's shape",
+        "import numpy as np\na = np.zeros(4)",
+        "import warnings\nwith warnings.catch_warnings():\n    warnings.simplefilter('ignore')\n    a.shape = (2, 2)",
+        "shares",
+    ),
     ("an item", "", "item.append(1)", "item"),
     ("a global name", "def f():\n    global k\n    k = 1", "f()", "`k`"),
     ("a global name that is there", "k = 0\ndef f():\n    global k\n    k = 1", "f()\nk", "`k`"),

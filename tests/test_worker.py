@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import Any
 import pytest
 
 from mpnb import wire
-from mpnb.codec import EncodeCache, JobEncoder
+from mpnb import worker as worker_room
+from mpnb.codec import EncodeCache, Frame, JobEncoder
 from mpnb.engine import STDERR, STDOUT, Job
 from mpnb.worker import Capture, guarded
 
@@ -86,7 +88,7 @@ def talk() -> Iterator[Talk]:
     if not hasattr(os, "memfd_create"):
         pytest.skip("needs memfd_create")
     one = Talk()
-    assert one.hear().note == ("ready",)
+    assert one.hear().note == ("ready", one.process.pid)
     yield one
     one.close()
 
@@ -123,7 +125,7 @@ def test_a_running_chunk_gives_half_of_its_rest_back(talk: Talk) -> None:
     heard = []
     while not heard or not (heard[-1][0] == "batch" and heard[-1][-2]):
         heard.append(talk.hear().note)
-    ((_, _, first, stop),) = [note for note in heard if note[0] == "returned"]
+    ((_, _, first, stop, _),) = [note for note in heard if note[0] == "returned"]
     batches = [note for note in heard if note[0] == "batch"]
     assert stop == 9
     assert batches[-1][2] + batches[-1][3] == first
@@ -133,7 +135,7 @@ def test_a_running_chunk_gives_half_of_its_rest_back(talk: Talk) -> None:
 def test_what_is_not_there_is_not_given_back(talk: Talk) -> None:
     """The answer to an order that came too late is that there is nothing."""
     wire.send(talk.sock, ("back", 99))
-    assert talk.hear().note == ("returned", 99, 0, 0)
+    assert talk.hear().note == ("returned", 99, 0, 0, False)
 
 
 @pytest.mark.parametrize("body", ["time.sleep(60)", "while True: pass"])
@@ -185,6 +187,7 @@ def test_it_ends_with_its_lifeline() -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells a process so")
     one = Talk()
+    assert one.hear().note == ("ready", one.process.pid)
     encoder = one.open(task("sum(range(10**12))"))
     one.run(encoder, [1])
     while not one.word[0]:
@@ -236,3 +239,28 @@ def test_guarded() -> None:
     assert guarded(fail, Local("x"))[:2] == (2, f"{Local.__qualname__}: x")
 
 
+
+
+@pytest.mark.parametrize(
+    ("following", "sent", "stop", "given"),
+    [
+        (4, 4, 5, (0, 0)),  # not begun yet, or between two iterations with nothing unsent: one is kept
+        (4, 4, 6, (5, 6)),
+        (4, 4, 9, (6, 9)),
+        (5, 4, 6, (5, 6)),  # 4 runs, or has run and is unsent
+        (5, 4, 5, (0, 0)),
+    ],
+)
+def test_a_running_piece_is_never_given_back_whole(
+    following: int, sent: int, stop: int, given: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel waits for the batch that ends a running piece, so some of it must be left to end."""
+    worker: Any = object.__new__(worker_room.Worker)
+    said: list[Any] = []
+    monkeypatch.setattr(worker_room.Worker, "_send", lambda _self, note: said.append(note))
+    worker._changed = threading.Condition()
+    worker._queue = []
+    worker._running = worker_room._Piece(7, 0, 0, 0, following, stop, Frame(b""), sent)
+    worker._give_back(7)
+    assert said == [("returned", 7, *given)]
+    assert worker._running.stop == (given[0] or stop) > sent

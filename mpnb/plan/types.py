@@ -29,6 +29,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     "shadowed": "a builtin name has been given another meaning",
     "shared-object": "what the loop changes can also be reached from what it reads",
     "unsendable": "something the loop needs can't be sent to a worker",
+    "engine": "the pool itself failed; what was left ran in the kernel",
     "dynamic": "names are looked up in a way that can't be followed",
 }
 

@@ -46,7 +46,7 @@ def main() -> None:
     module = ModuleType("__main__")
     sys.modules["__main__"], mine = module, sys.modules["__main__"]
     names = vars(module)
-    exec(compile(CELL, "<cell>", "exec"), names)
+    exec(compile(CELL, "<cell>", "exec"), names)  # noqa: S102 - a cell is run
     job = Job(names["body"])
     cache = EncodeCache()
     start = time.perf_counter()
@@ -73,7 +73,7 @@ def main() -> None:
     import numpy as np
 
     names["big"] = np.random.default_rng(0).random(12_500_000)
-    exec("def body(item, effects): effects.append((0, big[item]))", names)
+    exec("def body(item, effects): effects.append((0, big[item]))", names)  # noqa: S102 - a cell is run
     big = Job(names["body"])
     best("JobEncoder with a new 100 MB array", lambda: JobEncoder(big, EncodeCache()), 3)
     JobEncoder(big, cache)
