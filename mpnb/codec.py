@@ -1078,6 +1078,8 @@ class JobEncoder:
             del encoder.wanted[name]
             if name in done or name in bound:
                 continue
+            if name in self._job.hidden:
+                raise CodecError(name, "it is set by the loop, and also looked up by something that the loop uses")
             if name in self._main:
                 done[name] = None
                 self._dump(encoder, name, (name, self._main[name]))

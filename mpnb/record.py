@@ -335,6 +335,7 @@ class Record:
     def __init__(self, sites: Iterable[Site] = (), source: str = "", workers: int = 0) -> None:
         self.sites: list[Site] = list(sites)
         self.source = source
+        self.note = ""  # why the cell has no site
         self.workers = workers
         self.finished: dict[int, object] = {}
         self.status = "running"
@@ -578,7 +579,7 @@ class Record:
             for name, seconds in job.account(at).items():
                 lost[name] += seconds
         self._settle(site, lost, core_s)
-        if not site.jobs and site.parallel:
+        if not site.jobs and (site.parallel or not site.reason or site.code == TOO_SMALL):
             site.parallel = False
             site.code = TOO_SMALL
             site.reason = f"finished in the kernel in {round_seconds(site.wall_s)}: too small to split"
@@ -768,6 +769,7 @@ class Record:
             {
                 "schema": SCHEMA,
                 "source": self.source,
+                "note": self.note,
                 "workers": self.workers,
                 "status": self.status,
                 "wall_s": self.wall_s,
@@ -798,6 +800,7 @@ class Record:
         for site in sites:
             site.longest = None if site.longest is None else (site.longest[0], site.longest[1])
         record = cls(sites, data.get("source", ""), data.get("workers", 0))
+        record.note = data.get("note", "")
         record.status = data.get("status", "finished")
         record.started, record.ended = 0.0, data.get("wall_s", 0.0)
         record._now = record.ended or 0.0

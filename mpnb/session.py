@@ -14,6 +14,8 @@ import builtins
 import collections
 import decimal
 import fractions
+import functools
+import io
 import signal
 import sys
 import threading
@@ -22,14 +24,29 @@ import types
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mpnb import plan as planning
-from mpnb.engine import STDERR, STDOUT, Effects, Engine, Job, Outcome, Running, snapshot
+from mpnb.engine import (
+    CONSUMED,
+    ITERATED,
+    SLICED,
+    STDERR,
+    STDOUT,
+    VALUED,
+    Effects,
+    Engine,
+    Job,
+    Outcome,
+    Running,
+    entry,
+)
 from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDiedError
 from mpnb.events import Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
+from mpnb.plan.loops import ENTRY
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 from mpnb.record import Record, Site
 
@@ -65,6 +82,7 @@ _TASK_BUILTINS: Final = ("NameError", "slice")
 
 _HOUSE: Final = str(Path(__file__).parent)
 
+_Made = TypeVar("_Made", list[Any], set[Any], dict[Any, Any])
 _KERNEL, _POOL, _REST, _DONE = "kernel", "pool", "rest", "done"
 
 
@@ -255,9 +273,11 @@ class SiteRun:
         self.pulled: deque[Any] = deque()
         self.pull_error: BaseException | None = None
         self.index = 0  # of the next iteration that takes place in the notebook
+        self.held: Outcome | None = None  # see _replays
+        self.before: Replay | None = None  # the iteration whose effects took place last
         self.taken = 0  # iterations from the pool that took effect
         self.kept_bytes = 0
-        self.middle: list[tuple[Any, ...]] = []  # a comprehension's results from the pool
+        self.head: Any = None  # what a comprehension has made so far
         self.in_rest = False  # an iteration of the rest is running; its item is
         self.item: object = None
 
@@ -280,7 +300,8 @@ class SiteRun:
         self.pulled.clear()
         self.pull_error = None
         self.index = 0
-        self.middle = []
+        self.head = None
+        self.held = self.before = None
         self.in_rest = False
 
     def leaf(self, iterable: object) -> object:
@@ -391,6 +412,7 @@ class SiteRun:
                 self.refuse(Refusal("engine", self.plan.line, "", f"the pool failed: {error}"))
                 self.phase = _REST
             except KeyboardInterrupt:
+                yield from self._held_back()
                 self.phase = _DONE
                 yield Replay(error=KeyboardInterrupt())
             finally:
@@ -417,8 +439,15 @@ class SiteRun:
         return placed.with_traceback(error.__traceback__)
 
     def _replays(self, running: Running) -> Iterator[Replay]:
+        """Hand outcomes on in order.
+
+        What every iteration sets is sent home by the last one only. So where there is such a name, an outcome is held
+        back until the next one is there: should that one fail, the rest begins with the iteration before it, and the
+        names are what a serial loop had set when it failed.
+        """
         for outcome in running:
             if isinstance(outcome.error, WorkerDiedError):
+                yield from self._held_back()
                 self.phase = _DONE
                 yield Replay(error=self._placed(outcome.error))
                 return
@@ -426,13 +455,26 @@ class SiteRun:
                 self._fall_back(outcome)
                 return
             self._keep(outcome)
-            self.taken += 1
-            self.index = outcome.index + 1
-            effects = [entry for entry in outcome.effects if entry[0] != planning.BREAK]
-            yield Replay(self.pulled.popleft(), effects, broke=len(effects) < len(outcome.effects))
+            if not self.loop.kept_last:
+                yield self._taken(outcome)
+            else:
+                yield from self._held_back()
+                self.held = outcome
             if self.run.interrupted:
                 raise KeyboardInterrupt
+        yield from self._held_back()
         self.phase = _REST if self.pull_error is not None else _DONE
+
+    def _held_back(self) -> Iterator[Replay]:
+        if self.held is not None:
+            held, self.held = self.held, None
+            yield self._taken(held)
+
+    def _taken(self, outcome: Outcome) -> Replay:
+        self.taken += 1
+        self.index = outcome.index + 1
+        effects = [entry for entry in outcome.effects if entry[0] != planning.BREAK]
+        return Replay(self.pulled.popleft(), effects, broke=len(effects) < len(outcome.effects))
 
     def _job(self) -> Job:
         namespace = self.run.namespace
@@ -445,6 +487,7 @@ class SiteRun:
             targets=tuple(
                 namespace[name] for name in self.loop.accumulators if not isinstance(namespace[name], _UNALIASED)
             ),
+            hidden=self.loop.sets,
         )
 
     def _feed(self) -> Iterator[tuple[Any, bool]]:
@@ -481,13 +524,45 @@ class SiteRun:
             self.site.code = "unsendable" if outcome.kind == "unsendable" else "hidden-state"
         self.phase = _REST
 
+    @contextmanager
+    def replaying(self, replay: Replay) -> Iterator[None]:
+        """Where an effect raises when it is redone, set the names that the iteration had set by then."""
+        __tracebackhide__ = True
+        try:
+            yield
+        except Exception:
+            self._mend(replay, self.run.namespace.get(ENTRY))
+            raise
+        self.before = replay
+
+    def _mend(self, replay: Replay, failed: object) -> None:
+        """Run the iteration before again for the names it set, and the failed one up to the effect that failed.
+
+        Iterations change nothing but through their effects, so they can be run again here; what they print is dropped.
+        """
+        names = {effect.number: effect.target for effect in self.loop.effects if effect.form == "bind"}
+        task = make_task(self.loop, self.filename, self.run.namespace)
+        own = [entry for entry in replay.effects if entry[0] >= 0]
+        place = next((n for n, entry in enumerate(own) if entry is failed), None)
+        with suppress(Exception), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            if self.before is not None:
+                effects: Effects = []
+                task((self.before.item, True), effects)
+                self.run.namespace.update({names[e[0]]: e[1] for e in effects if e[0] in names})
+            if place is not None:
+                reached = _Until(place)
+                with suppress(_Reached):
+                    task((replay.item, False), reached)
+                self.run.namespace.update({n: reached.names[n] for n in self.loop.temporaries & reached.names.keys()})
+
     # -- phase 3: a rest in the kernel -------------------------------------------------------------------------------
 
     def rest(self) -> Iterator[Any]:
         """Items whose iterations the pool has not done, in order; a comprehension's pool part runs before them."""
         __tracebackhide__ = True
         if self.loop.kind in {"list", "set", "dict"}:
-            self.middle = list(self._entries())
+            for entry in self._entries():
+                self._collect(entry)
         return self._left()
 
     def _left(self) -> Iterator[Any]:
@@ -529,21 +604,35 @@ class SiteRun:
 
     # -- comprehensions ----------------------------------------------------------------------------------------------
 
+    def made(self, head: _Made) -> _Made:
+        """Note what a comprehension has made in the kernel: what comes from the pool goes there."""
+        self.head = head
+        return head
+
+    def add(self, value: object) -> None:
+        """Add an element to a set comprehension's set."""
+        self.head.add(value)
+
+    def _collect(self, entry: tuple[Any, ...]) -> None:
+        match self.loop.kind:
+            case "list":
+                self.head.append(entry[1])
+            case "set":
+                self.head.add(entry[1])
+            case _:
+                self.head[entry[1]] = entry[2]
+
     def collect_list(self, head: list[Any], rest: list[Any]) -> list[Any]:
-        """A list comprehension: `head` and `rest` are made in the kernel, what is between them in the pool."""
-        head.extend(value for _, value in self.middle)
+        """A list comprehension: `head` with what `rest()` has added from the pool, and `rest` from the kernel."""
         head.extend(rest)
         return head
 
-    def collect_set(self, head: set[Any], rest: set[Any]) -> set[Any]:
-        """A set comprehension; see `collect_list`."""
-        head.update(value for _, value in self.middle)
-        head.update(rest)
+    def collect_set(self, head: set[Any], _rest: set[Any]) -> set[Any]:
+        """A set comprehension; its rest has been added already, one by one."""
         return head
 
     def collect_dict(self, head: dict[Any, Any], rest: dict[Any, Any]) -> dict[Any, Any]:
         """A dict comprehension; see `collect_list`."""
-        head.update((key, value) for _, key, value in self.middle)
         head.update(rest)
         return head
 
@@ -553,8 +642,8 @@ class SiteRun:
         yield from head
         if self.phase == _KERNEL:  # it ended by itself: a StopIteration inside map()
             return
-        for entry in self._entries():
-            yield entry[1]
+        for result in self._entries():
+            yield result[1]
         yield from rest
 
     def _entries(self) -> Iterator[tuple[Any, ...]]:
@@ -563,11 +652,11 @@ class SiteRun:
         for replay in self.pool():
             if replay.error is not None:
                 raise replay.error
-            for entry in replay.effects:
-                if entry[0] == 0:
-                    yield entry
+            for effect in replay.effects:
+                if effect[0] == 0:
+                    yield effect
                 else:
-                    self.run.show(entry)
+                    self.run.show(effect)
 
     def end(self) -> None:
         """The site is over, or the cell is."""
@@ -579,8 +668,28 @@ class SiteRun:
     def forget(self) -> None:
         """Let go of everything of the user's."""
         self.leaves = []
-        self.middle = []
+        self.held = self.before = None
+        self.head = None
         self.pulled.clear()
+
+
+class _Reached(BaseException):
+    """The effect that an iteration was to be run up to."""
+
+
+class _Until(Effects):
+    """Takes effects up to one of them, and then ends the iteration, keeping its names."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__()
+        self.place = place
+        self.names: dict[str, Any] = {}
+
+    def append(self, entry: tuple[Any, ...]) -> None:
+        if len(self) == self.place:
+            self.names = dict(sys._getframe(1).f_locals)  # noqa: SLF001 -- the task's own variables
+            raise _Reached
+        super().append(entry)
 
 
 def make_task(loop: Loop, filename: str, namespace: dict[str, Any]) -> types.FunctionType:
@@ -588,7 +697,24 @@ def make_task(loop: Loop, filename: str, namespace: dict[str, Any]) -> types.Fun
     module = ast.Module([loop.task], [])
     code = compile(module, filename, "exec")
     inner = next(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
-    return types.FunctionType(inner, namespace, inner.co_name, (snapshot,))
+    uses = {effect.number: use for effect in loop.effects if (use := _use(effect.form, namespace.get(effect.target)))}
+    return types.FunctionType(inner, namespace, inner.co_name, (functools.partial(entry, uses),))
+
+
+def _use(form: str, target: object) -> str | None:
+    """How an effect uses its operands up (see `engine.entry`); None where it keeps them."""
+    array = type(target).__module__ == "numpy"
+    match form:
+        case "extend" | "extendleft" | "update":
+            return ITERATED
+        case "aug" if isinstance(target, list | deque):
+            return ITERATED
+        case "aug" | "binop" | "augitem":
+            return CONSUMED if array or isinstance(target, (*_NUMBERS, str, bytes)) else VALUED
+        case "setitem":
+            return CONSUMED if array else SLICED if isinstance(target, list) else None
+        case _:
+            return None
 
 
 #: Accumulators of these types are rebound, never changed: nothing else can see them through another name.

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from mpnb.plan.loops import EFFECTS, LAST, SNAP
+from mpnb.plan.loops import EFFECTS, LAST, MAKE_ENTRY
 from mpnb.plan.names import argument_names, read_names, target_names
 from mpnb.plan.types import Loop, Refusal
 
@@ -422,8 +422,11 @@ class Inspector:
             if isinstance(member, types.FunctionType):
                 yield cls, member
 
-    def check_operators(self, line: int) -> None:
-        """Operators, conversions and attribute hooks of the classes met so far must change nothing."""
+    def check_operators(self, line: int, reader: Summary) -> None:
+        """Operators, conversions and attribute hooks of the classes met so far must change nothing.
+
+        What they read is added to what `reader` reads.
+        """
         done: set[type] = set()
         while done != self.classes:
             for cls in list(self.classes - done):
@@ -433,6 +436,7 @@ class Inspector:
                         continue
                     if isinstance(member, types.FunctionType) and is_own(member):
                         summary = self.summary(member)
+                        reader.reads |= summary.reads
                         label = f"{cls.__name__}.{name}"
                         if summary.problem is not None:
                             raise _Problem(_passed_on(summary.problem, line, label))
@@ -506,6 +510,7 @@ class _BodyReader(ast.NodeVisitor):
         self.is_generator = False
         self.lambda_names: list[set[str]] = []
         self.in_order_free = False
+        self.ordering: frozenset[int] = frozenset()  # effects that take an order from their operand
 
     # -- entry points ------------------------------------------------------------------------------------------------
 
@@ -940,6 +945,13 @@ class _BodyReader(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:  # noqa: C901
         function = node.func
+        match node:
+            case ast.Call(ast.Name(name), [ast.Constant(number), *operands]) if name == MAKE_ENTRY:
+                for operand in operands:
+                    if number in self.ordering:
+                        self._check_order(operand, node)
+                    self.visit(operand)
+                return
         match function:
             case ast.Name(name):
                 self._named_call(name, node)
@@ -1246,9 +1258,21 @@ def _read_loop(loop: Loop, inspector: Inspector, summary: Summary, iterables: Se
     reader = _BodyReader(inspector, inspector.namespace, {}, (), "the loop", summary)
     made_here = all(isinstance(iterable, range | str) for iterable in iterables)
     reader.bindings = {name: [("fresh" if made_here else "unknown", None)] for name in loop.targets}
-    reader.bindings |= {EFFECTS: [("fresh", None)], SNAP: [("def", None)], LAST: [("fresh", None)]}
+    reader.bindings |= {EFFECTS: [("fresh", None)], MAKE_ENTRY: [("def", None)], LAST: [("fresh", None)]}
     reader.locals = set(reader.bindings) | loop.temporaries
+    reader.ordering = frozenset(
+        effect.number for effect in loop.effects if _takes_order(effect.form, inspector.namespace.get(effect.target))
+    )
     once = loop.task.body[1]
     assert isinstance(once, ast.For)
     reader.read_body(once.body)
-    inspector.check_operators(loop.line)
+    inspector.check_operators(loop.line, summary)
+
+
+def _takes_order(form: str, target: object) -> bool:
+    """Does an effect go through its operand in order, and does the order show?"""
+    if form in {"extend", "extendleft"}:
+        return True
+    if form in {"update", "aug", "setitem"}:
+        return not isinstance(target, set | frozenset | int | float | complex | str)
+    return False
