@@ -197,6 +197,7 @@ class EncodeCache:
         self._blocks: dict[Hashable, tuple[Block, int]] = {}
         self._parts: dict[str, tuple[Any, Part]] = {}
         self._members: dict[int, tuple[Any, list[int]]] = {}
+        self._constants: dict[int, tuple[Any, list[int] | None, dict[str, tuple[str, Any]]]] = {}
         self._jobs = 0
 
     def begin(self) -> None:
@@ -237,6 +238,19 @@ class EncodeCache:
         _, before = self._members.get(id(holder), (None, None))
         self._members[id(holder)] = holder, now
         return now == before
+
+    def constants(self, holder: Any) -> dict[str, tuple[str, Any]]:
+        """The plain public values of a module or class by name, each with its type: 1, 1.0 and True are equal."""
+        now = list(map(id, vars(holder).values()))
+        _, before, found = self._constants.get(id(holder), (None, None, {}))
+        if now != before:
+            found = {
+                name: (type(value).__name__, value)
+                for name, value in vars(holder).items()
+                if not name.startswith("_") and _is_plain(value)
+            }
+            self._constants[id(holder)] = holder, now, found
+        return found
 
     def forget(self, holder: Any) -> None:
         """Take back what `is_unchanged` noted."""
@@ -287,6 +301,21 @@ def _digest(*pieces: bytes) -> bytes:
     for piece in pieces:
         found.update(piece)
     return found.digest()
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether this is a number or text, or a tuple of such, which is its own description."""
+    kind = type(value)
+    return kind in _ATOMS or (kind is tuple and all(type(each) in _ATOMS for each in value))
+
+
+def _is_notebooks(value: Any, main: dict[str, Any]) -> bool:
+    """Whether a function, a class or an instance is of the notebook's own making."""
+    if type(value) is FunctionType:
+        return value.__globals__ is main
+    if isinstance(value, (functools.partial, types.MethodType)):
+        return _is_notebooks(value.func if isinstance(value, functools.partial) else value.__func__, main)
+    return (value if isinstance(value, type) else type(value)).__module__ == "__main__"
 
 
 # --- modules of the user's own ----------------------------------------------------------------------------------------
@@ -1093,6 +1122,7 @@ class JobEncoder:
         self._refuse_patched(encoder)
         state = surroundings.capture()
         yield self._cache.part("surroundings", state, lambda: self._plain_part("surroundings", state))
+        yield self._constants(encoder)
         modules = local_modules(encoder.modules.values())
         if modules:
             prints = {name: fingerprint(module, self._cache) for name, module in modules.items()}
@@ -1106,15 +1136,28 @@ class JobEncoder:
 
     def _refuse_patched(self, encoder: Encoder) -> None:
         """CodecError where the notebook put a function of its own into a library, which a worker has unchanged."""
-        holders: list[Any] = [*encoder.modules.values(), *encoder.classes]
-        for holder in holders:
+        for holder in _holders(encoder):
             if self._cache.is_unchanged(holder):
                 continue
             for name, value in list(vars(holder).items()):
-                if type(value) is FunctionType and value.__globals__ is self._main:
+                if _is_notebooks(value, self._main):
                     self._cache.forget(holder)
                     why = "the notebook set it, and workers have the library's own"
                     raise CodecError(f"{holder.__name__}.{name}", why)
+
+    def _constants(self, encoder: Encoder) -> Part:
+        """What libraries have of plain values, which the notebook may have set: `math.tau = 3`."""
+        found: dict[tuple[str, str], dict[str, tuple[str, Any]]] = {}
+        for holder in _holders(encoder):
+            if isinstance(holder, ModuleType):
+                name = (holder.__name__, "")
+            elif holder.__flags__ & _IMMUTABLE_TYPE:
+                continue
+            else:
+                name = (holder.__module__, holder.__qualname__)
+            if name[0] not in _OWN_CONSTANTS and (values := self._cache.constants(holder)):
+                found[name] = values
+        return self._cache.part("constants", found, lambda: self._plain_part("constants", found))
 
     def _plain_part(self, kind: str, value: Any) -> Part:
         try:
@@ -1211,6 +1254,13 @@ class JobEncoder:
 
 
 _CONTAINERS: Final = (list, dict, set, frozenset, tuple, bytearray)
+_IMMUTABLE_TYPE: Final = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
+_OWN_CONSTANTS: Final = frozenset({"sys", "__main__"})  # what each process has of its own, or is the mirror's matter
+
+
+def _holders(encoder: Encoder) -> list[Any]:
+    """The libraries' modules and classes that a job reaches, and the builtins, which every job does."""
+    return [builtins, *encoder.modules.values(), *encoder.classes]
 
 
 # --- where it is ----------------------------------------------------------------------------------------------------
