@@ -24,7 +24,7 @@ from mpnb.engine import STDERR, STDOUT, Effects, Job, Outcome, Running, Tell
 from mpnb.errors import CodecError, MpnbError, PoolClosedError
 from mpnb.hands import GRACE_S, Hands, Mail, OpenJob
 
-TICK_S: Final = 0.1
+TICK_S: Final = 0.05  # an interrupt is seen within it; with the grace of close() that is 0.15 s
 PULL_S: Final = 0.02  # an iterable that takes long to give its items is left alone after so long
 
 A = TypeVar("A")
