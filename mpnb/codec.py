@@ -41,10 +41,10 @@ import types
 import weakref
 from collections import ChainMap
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import CellType, CodeType, FunctionType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import cloudpickle.cloudpickle as clouds  # type: ignore[import-untyped]
 
@@ -52,6 +52,7 @@ from mpnb import surroundings
 from mpnb.buffers import Block, aligned, is_portable
 from mpnb.engine import Effects, Job
 from mpnb.errors import CodecError
+from mpnb.ordering import SETS, reordered
 
 OUT_OF_BAND: Final = 64 * 1024  # buffers from this size on leave the pickle
 _OWN_BLOCK: Final = 1024 * 1024  # arrays of a bundle from this size on get a block of their own, so that it can be kept
@@ -326,6 +327,17 @@ def local_modules(start: Iterable[ModuleType]) -> dict[str, ModuleType]:
                 if owner is not None:
                     todo.append(owner)
     return dict(sorted(found.items()))
+
+
+def _data_of(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """What a module's functions may read: its data but for its sets, and what its classes and functions hold."""
+    for name, value in list(vars(module).items()):
+        if isinstance(value, (FunctionType, type)):
+            if value.__module__ == module.__name__:
+                members = vars(value).values() if isinstance(value, type) else (value.__defaults__, value.__kwdefaults__)
+                yield name, [each for each in members if not callable(each)]
+        elif not isinstance(value, (ModuleType, *SETS)) and not (name.startswith("__") and name.endswith("__")):
+            yield name, value
 
 
 def fingerprint(module: ModuleType, cache: EncodeCache) -> bytes:
@@ -961,23 +973,6 @@ def _view(frozen: Container[int], of: Any, offset: int, dtype: Any, shape: Any, 
     return view
 
 
-def is_misordered(memo: Memo) -> bool:
-    """Whether a set of numbers would have another order on the other side: elements collided, or it was bigger once.
-
-    The order of other sets hangs on the hash seed as well, and is refused where a loop takes it.
-    """
-    for _, thing in memo.values():
-        if type(thing) in _SETS and len(thing) > 1:
-            order = list(thing)
-            if type(order[0]) in _NUMBERS and list(type(thing)(order)) != order:
-                return True
-    return False
-
-
-_SETS: Final = (set, frozenset)
-_NUMBERS: Final = (int, float, bool, complex)
-
-
 def copies_on_write() -> bool:
     """Whether pandas shares memory between objects only as long as nobody writes."""
     pandas = sys.modules.get("pandas")
@@ -1018,15 +1013,13 @@ class JobEncoder:
     ----------
     parts
         What a worker must have, in the order in which it loads them.
-    misordered
-        Whether some set of numbers sent so far has another order in a worker: a loop that takes an order from such a
-        set must then not be split. (Membership, length and equality are the same.)
     """
 
     def __init__(self, job: Job, cache: EncodeCache) -> None:
         self._job = job
         self._cache = cache
         self._main: dict[str, Any] = job.function.__globals__
+        self._named_sets: set[int] = set()  # written as the value of a name
         cache.begin()
         self._targets = {id(target): target for target in job.targets}
         buffers: list[Any] | None = None if is_portable() else []
@@ -1034,9 +1027,8 @@ class JobEncoder:
         encoder = Encoder(file, cache, self._main, {}, buffers)
         with collector_paused():
             self._dump(encoder, "the loop's body", job.function)
-            self._bound = self._dump_names(encoder, {})
+            self._bound = self._dump_names(encoder, {}, self._named_sets, [("the loop's body", job.function)])
             memo: Memo = encoder.memo.copy()
-        self.misordered = is_misordered(memo)
         self._objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
             self._objects[number] = thing
@@ -1062,21 +1054,68 @@ class JobEncoder:
                 if "__slotnames__" in vars(kind):
                     del kind.__slotnames__
 
-    def _dump_names(self, encoder: Encoder, bound: Mapping[Name, None]) -> dict[Name, None]:
+    def _dump_names(
+        self, encoder: Encoder, bound: Mapping[Name, None], named: set[int], roots: list[tuple[str, Any]]
+    ) -> dict[Name, None]:
         """Write every wanted name that the notebook has, and those that these want in turn, until nothing is left."""
         done: dict[Name, None] = {}
-        while encoder.wanted:
-            name = next(iter(encoder.wanted))
-            del encoder.wanted[name]
+        sets: dict[Name, None] = {}
+        while encoder.wanted or sets:
+            if not encoder.wanted:
+                self._refuse_reordered(encoder, named, roots)
+            # Sets that are a name's value have been judged by the plan. They come last: one that was met before its
+            # own turn lies in other data too.
+            wanted = encoder.wanted or sets
+            name = next(iter(wanted))
+            del wanted[name]
             if name in done or name in bound:
                 continue
-            if name in self._main:
+            if self._job.orders and wanted is encoder.wanted and isinstance(self._main.get(name), SETS):
+                sets[name] = None
+            elif name in self._main:
                 done[name] = None
+                if wanted is sets:
+                    named.add(id(self._main[name]))
+                else:
+                    roots.append((name, self._main[name]))
                 self._dump(encoder, name, (name, self._main[name]))
             elif name in _BLIND and hasattr(builtins, name):
                 raise CodecError(f"{name}()", "the names it uses can't be known before it runs")
+        self._refuse_reordered(encoder, named, roots)
         self._dump(encoder, "", None)
         return done
+
+    def _refuse_reordered(self, encoder: Encoder, named: Container[int], roots: list[tuple[str, Any]]) -> None:
+        """CodecError where the loop may take an order from a set, and one was met that has another in a worker."""
+        if not self._job.orders:
+            return
+        memo: Memo = encoder.memo.copy()
+        for found in reordered(thing for _, thing in memo.values()):
+            if id(found) not in named:
+                self._refuse_set(found, roots)
+
+    def _refuse_set(self, found: Any, roots: Iterable[tuple[str, Any]]) -> NoReturn:
+        error = Unsendable("is a set, whose order would differ in a worker; instead: sorted(...)")
+
+        def probe(thing: Any) -> Exception | None:
+            encoder = Encoder(io.BytesIO(), self._cache, self._main, {}, [])
+            with suppress(Exception):
+                encoder.dump(thing)
+            return error if id(found) in encoder.memo.copy() else None
+
+        for path, thing in roots:
+            if probe(thing):
+                raise located(path, thing, error, probe)
+        raise CodecError(kind_name(found), str(error))
+
+    def _refuse_module_sets(self, modules: Iterable[ModuleType]) -> None:
+        """As `_refuse_reordered`, for what workers do not get from here but make themselves by importing it."""
+        for module in modules:
+            for name, value in _data_of(module):
+                encoder = Encoder(io.BytesIO(), self._cache, self._main, {}, [])
+                with suppress(Exception):  # what can't be encoded is not sent either
+                    encoder.dump(value)
+                self._refuse_reordered(encoder, (), [(f"{module.__name__}.{name}", value)])
 
     def _side_parts(self, encoder: Encoder) -> Iterator[Part]:
         """The process state, local modules and source lines, which are apart because they seldom change."""
@@ -1085,6 +1124,8 @@ class JobEncoder:
         yield self._cache.part("surroundings", state, lambda: self._plain_part("surroundings", state))
         modules = local_modules(encoder.modules.values())
         if modules:
+            if self._job.orders:
+                self._refuse_module_sets(modules.values())
             prints = {name: fingerprint(module, self._cache) for name, module in modules.items()}
             yield self._cache.part("modules", prints, lambda: self._plain_part("modules", prints))
         lines: dict[str, list[str]] = {}
@@ -1124,17 +1165,19 @@ class JobEncoder:
                 encoder = Encoder(file, self._cache, self._main, self._known, buffers)
                 encoder.memo = {id(self._objects[n]): (place, self._objects[n]) for place, n in enumerate(primed)}
                 self._dump(encoder, "item", list(items))
-                names = self._dump_names(encoder, self._bound)
+                names = self._dump_names(encoder, self._bound, set(self._named_sets), [("items", list(items))])
                 memo: Memo = encoder.memo.copy()
                 # Lists, dicts, sets and tuples of the bundle pass the reducers by: found now, named in a second try.
                 met = {self._known[key] for key in memo.keys() & self._known.keys()}
                 missed = [n for n in met.difference(primed) if type(self._objects[n]) in _CONTAINERS]
                 if not missed:
                     break
+                for number in missed if self._job.orders else ():
+                    if id(self._objects[number]) in self._named_sets and any(reordered([self._objects[number]])):
+                        self._refuse_set(self._objects[number], [("items", list(items))])
                 primed += missed
         if len(primed) <= _HOT:
             self._hot = dict.fromkeys(primed)
-        self.misordered = self.misordered or is_misordered(memo)
         self._refuse_targets(memo.keys(), encoder.arrays)
         objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():

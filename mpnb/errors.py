@@ -42,6 +42,9 @@ class CodecError(MpnbError):
         self.path = path
         self.why = why
 
+    def __reduce__(self) -> tuple[type[CodecError], tuple[str, str]]:
+        return type(self), (self.path, self.why)
+
 
 class WorkerDiedError(MpnbError):
     """A worker process died while it ran an iteration.

@@ -33,7 +33,6 @@ from mpnb.codec import (
     find_importable,
     fingerprint,
     global_names,
-    is_misordered,
     located,
     make_view,
     read_frame,
@@ -41,6 +40,7 @@ from mpnb.codec import (
 )
 from mpnb.engine import Effects
 from mpnb.errors import CodecError
+from mpnb.ordering import has_misordered_numbers
 
 _SNAPSHOT_LIMIT: Final = 4 * 1024 * 1024  # bytes of pickle up to which shipped data is compared
 _HOT: Final = 2000
@@ -352,7 +352,7 @@ class Mirror:
                 except Exception as error:
                     raise self._blamed(batch, error) from error
                 met = encoder.memo.copy()
-                if is_misordered({key: entry for key, entry in met.items() if key not in memo}):
+                if has_misordered_numbers(thing for key, (_, thing) in met.items() if key not in memo):
                     raise CodecError("result", "a set of numbers whose order a copy would not keep")
                 missed = [
                     self._known[key]

@@ -22,12 +22,13 @@ MAY_IMPORT = {
     "errors": "",
     "events": "",
     "cores": "",
+    "ordering": "",
     "engine": "events",
     # objects and bytes, at both ends of the wire
     "buffers": "errors",
     "surroundings": "errors",
-    "codec": "errors engine buffers surroundings",
-    "namespace": "errors engine buffers surroundings codec",
+    "codec": "errors engine ordering buffers surroundings",
+    "namespace": "errors engine ordering buffers surroundings codec",
     "wire": "buffers codec",
     # inside a worker
     "worker": "errors engine surroundings codec namespace wire",
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     "hands": "errors events cores codec wire scheduler __init__",  # __init__: only to learn where the package lies
     "pool": "errors events engine cores codec scheduler worker hands",
     # what understands a cell
-    "plan": "errors",
+    "plan": "errors ordering",
     # what is seen
     "record": "events",
     "report": "record",
