@@ -42,8 +42,8 @@ class CodecError(MpnbError):
         self.path = path
         self.why = why
 
-    def __reduce__(self) -> tuple[type[CodecError], tuple[str, str]]:
-        return type(self), (self.path, self.why)
+    def __reduce__(self) -> tuple[type[CodecError], tuple[str, str], dict[str, object]]:
+        return type(self), (self.path, self.why), vars(self)
 
 
 class WorkerDiedError(MpnbError):

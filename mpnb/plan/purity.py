@@ -64,7 +64,7 @@ _CONTAINER_CALLS: Final = frozenset(
 #: `sorted`, `min` and `max` do not where a `key` makes elements equal that are not.
 _ORDER_FREE: Final = frozenset(
     """sorted len min max any all set frozenset isinstance issubclass bool type id hash callable hasattr getattr
-    int float complex abs round divmod pow""".split()
+    int float complex abs round divmod pow range chr ord bin hex oct slice""".split()
 )
 #: Builtins and methods that take an order from their arguments, but not from what hangs on those.
 _SHALLOW: Final = _CONTAINER_CALLS | frozenset({"sum", "min", "max"})
