@@ -1070,6 +1070,8 @@ class JobEncoder:
             del wanted[name]
             if name in done or name in bound:
                 continue
+            if name in self._job.hidden:
+                raise CodecError(name, "it is set by the loop, and also looked up by something that the loop uses")
             if self._job.orders and wanted is encoder.wanted and isinstance(self._main.get(name), SETS):
                 sets[name] = None
             elif name in self._main:

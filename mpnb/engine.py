@@ -8,7 +8,8 @@ adds `(STDOUT, text)` and `(STDERR, text)` where the function prints, so that ev
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final, Protocol
@@ -37,6 +38,8 @@ class Job:
     targets
         Objects of the notebook that the effects will change. One that a worker could read is an error:
         `CodecError` before anything was sent.
+    hidden
+        Names that the effects will set. One that a worker would look up is a `CodecError` as well.
     expected_s
         Seconds per iteration, where some have been measured.
     total
@@ -53,6 +56,7 @@ class Job:
     site: int = 0
     first: int = 0
     targets: tuple[object, ...] = ()
+    hidden: frozenset[str] = frozenset()
     expected_s: float | None = None
     total: int | None = None
     nets: bool = True
@@ -109,9 +113,71 @@ class Engine(Protocol):
         ...
 
 
-def snapshot(value: Any) -> Any:
-    """A copy of a value that an effect uses up at once, so that what the iteration does to it later does not show."""
+#: How an effect uses its operands up, so that what the iteration does to them later must not show: what going through
+#: them gives now; the same, where the last one is a slice; their present value; that with all that hangs on it.
+ITERATED: Final = "iterated"
+SLICED: Final = "sliced"
+VALUED: Final = "valued"
+CONSUMED: Final = "consumed"
+
+_LASTING: Final = (int, float, complex, bool, str, bytes, tuple, frozenset, range, type(None))
+
+
+def entry(uses: Mapping[int, str], number: int, *operands: Any) -> tuple[Any, ...]:
+    """Make the record of effect `number`, in which its operands are as they are now.
+
+    Raises TypeError for what can't be copied without running code of the user's; the iteration is then done in the
+    kernel.
+    """
+    use = uses.get(number)
+    if use is None or (use == SLICED and type(operands[-1]) is not slice):
+        return (number, *operands)
+    copied = {VALUED: _valued, CONSUMED: _consumed}.get(use, _iterated)
+    return (number, *[operand if type(operand) is slice else copied(operand) for operand in operands])
+
+
+def _iterated(value: Any) -> Any:
     kind = type(value)
-    if kind in (int, float, complex, bool, str, bytes, tuple, frozenset, range, type(None)):
+    if kind in _LASTING:
         return value
+    if kind in _PLAIN or hasattr(kind, "keys"):
+        return _valued(value)
+    if hasattr(kind, "__next__") or kind in _VIEWS or not _is_own(kind):
+        return list(value)
+    raise TypeError(f"a {kind.__name__} is gone through by code of its own")
+
+
+def _valued(value: Any) -> Any:
+    kind = type(value)
+    if kind in _LASTING or _is_lent(value):
+        return value
+    if hasattr(kind, "__next__") or kind in _VIEWS or _is_own(kind):
+        raise TypeError(f"a {kind.__name__} can't be copied")
     return copy.copy(value)
+
+
+def _consumed(value: Any) -> Any:
+    kind = type(value)
+    if (kind in _LASTING and kind is not tuple) or _is_lent(value):
+        return value
+    if hasattr(kind, "__next__") or kind in _VIEWS or _is_own(kind):
+        raise TypeError(f"a {kind.__name__} can't be copied")
+    return copy.deepcopy(value)
+
+
+_PLAIN: Final = (list, dict, set, bytearray)
+_VIEWS: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
+
+
+def _is_own(kind: type) -> bool:
+    return kind.__module__ == "__main__" or "__main__" in {base.__module__ for base in kind.__mro__}
+
+
+def _is_lent(value: Any) -> bool:
+    """Is it an array in memory that this process may only read?"""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or type(value) is not numpy.ndarray or value.dtype.hasobject:
+        return False
+    while isinstance(value.base, numpy.ndarray):
+        value = value.base
+    return not value.flags.writeable

@@ -401,9 +401,11 @@ class Hands:
                 process.history.append(ready)
                 self._handle(ready)
                 self._tell_jobs(ready)
-            case ("returned", piece, first, stop):
+            case ("returned", piece, first, stop, whole):
                 number = process.number
-                self._handle(scheduler.ChunkReturned(at=now, worker=number, piece=piece, first=first, stop=stop))
+                self._handle(
+                    scheduler.ChunkReturned(at=now, worker=number, piece=piece, first=first, stop=stop, whole=whole)
+                )
             case ("cancelled", job_number):
                 self._handle(scheduler.CancelDone(at=now, worker=process.number, job=job_number))
             case ("spoiled",):

@@ -18,7 +18,6 @@ import math
 from bisect import bisect_right
 from collections import deque
 from dataclasses import asdict, dataclass, field, fields
-from importlib import import_module
 from operator import mul, sub
 from typing import TYPE_CHECKING, Any, Final
 
@@ -336,6 +335,7 @@ class Record:
     def __init__(self, sites: Iterable[Site] = (), source: str = "", workers: int = 0) -> None:
         self.sites: list[Site] = list(sites)
         self.source = source
+        self.note = ""  # why the cell has no site
         self.workers = workers
         self.finished: dict[int, object] = {}
         self.status = "running"
@@ -579,7 +579,7 @@ class Record:
             for name, seconds in job.account(at).items():
                 lost[name] += seconds
         self._settle(site, lost, core_s)
-        if not site.jobs and site.parallel:
+        if not site.jobs and (site.parallel or not site.reason or site.code == TOO_SMALL):
             site.parallel = False
             site.code = TOO_SMALL
             site.reason = f"finished in the kernel in {round_seconds(site.wall_s)}: too small to split"
@@ -696,6 +696,11 @@ class Record:
         return Progress(done, site.total, rate, eta)
 
     @property
+    def ideal(self) -> int:
+        """How many workers there were to be had where it was split: what the speedup could be at best."""
+        return max((site.workers for site in self.sites), default=0) or max(1, self.workers)
+
+    @property
     def speedup(self) -> float | None:
         """The speedup so far, over all sites that were split; None where none was."""
         if self.status == "running":
@@ -740,15 +745,21 @@ class Record:
 
     def timeline(self, ax: Axes | None = None) -> Axes:
         """Draw who did what when."""
-        return _picture("timeline", self, ax)
+        from mpnb import report
+
+        return report.timeline(self, ax)
 
     def losses_plot(self, ax: Axes | None = None) -> Axes:
         """Draw where the cores' time went."""
-        return _picture("losses", self, ax)
+        from mpnb import report
+
+        return report.losses(self, ax)
 
     def speedup_plot(self, ax: Axes | None = None) -> Axes:
         """Draw the speedup over time against the ideal."""
-        return _picture("speedup", self, ax)
+        from mpnb import report
+
+        return report.speedup(self, ax)
 
     # -------------------------------------------------------------------------------------------------------- saved
 
@@ -758,6 +769,7 @@ class Record:
             {
                 "schema": SCHEMA,
                 "source": self.source,
+                "note": self.note,
                 "workers": self.workers,
                 "status": self.status,
                 "wall_s": self.wall_s,
@@ -788,6 +800,7 @@ class Record:
         for site in sites:
             site.longest = None if site.longest is None else (site.longest[0], site.longest[1])
         record = cls(sites, data.get("source", ""), data.get("workers", 0))
+        record.note = data.get("note", "")
         record.status = data.get("status", "finished")
         record.started, record.ended = 0.0, data.get("wall_s", 0.0)
         record._now = record.ended or 0.0
@@ -800,12 +813,6 @@ class Record:
         record.kernel = _unpacked(data.get("kernel", []), kinds)
         record.lanes = [_unpacked(each, kinds) for each in data.get("lanes", [])]
         return record
-
-
-def _picture(name: str, record: Record, ax: Axes | None) -> Axes:
-    """Let the report draw. The only look upward: a user asks the record, and drawing needs matplotlib."""
-    axes: Axes = getattr(import_module("mpnb.report"), name)(record, ax)
-    return axes
 
 
 def _packed(lane: Lane) -> list[Any]:

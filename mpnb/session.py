@@ -14,6 +14,8 @@ import builtins
 import collections
 import decimal
 import fractions
+import functools
+import io
 import signal
 import sys
 import threading
@@ -22,15 +24,29 @@ import types
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mpnb import plan as planning
-from mpnb.engine import STDERR, STDOUT, Effects, Engine, Job, Outcome, Running, snapshot
-from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError
-from mpnb.events import Event, JobEnded, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
+from mpnb.engine import (
+    CONSUMED,
+    ITERATED,
+    SLICED,
+    STDERR,
+    STDOUT,
+    VALUED,
+    Effects,
+    Engine,
+    Job,
+    Outcome,
+    Running,
+    entry,
+)
+from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDiedError
+from mpnb.events import Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
+from mpnb.plan.loops import ENTRY
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 from mpnb.record import Record, Site
 
@@ -64,6 +80,9 @@ _REPLAYED_ON: Final[Mapping[str, tuple[type, ...]]] = {
 _ON_ARRAYS: Final = frozenset({"setitem", "augitem", "aug", "binop"})
 _TASK_BUILTINS: Final = ("NameError", "slice")
 
+_HOUSE: Final = str(Path(__file__).parent)
+
+_Made = TypeVar("_Made", list[Any], set[Any], dict[Any, Any])
 _KERNEL, _POOL, _REST, _DONE = "kernel", "pool", "rest", "done"
 
 
@@ -173,16 +192,9 @@ class Run:
             msg = f"effect {number} is not one of this loop's"
             raise PlanError(msg)
 
-    @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Tell an exception of the user's which iteration it is from, where a rest of a split site was running."""
-        __tracebackhide__ = True
-        try:
-            yield
-        except Exception as error:
-            for site in self.sites:
-                site.note(error)
-            raise
+    def noting(self) -> _Noting:
+        """Tell an exception which iteration it is from, where a rest of a split site was running."""
+        return _Noting(self.sites)
 
     def refused(self) -> RefusedError:
         """What `--strict` raises for a site that its own text keeps serial."""
@@ -200,7 +212,7 @@ class Run:
     # -- called by the session and the sites -------------------------------------------------------------------------
 
     def tell(self, event: Event) -> None:
-        """Add an event to the record and pass it on; a pending interrupt ends the wait that it came from."""
+        """Add an event to the record and pass it on."""
         self.record.add(event)
         for listener in list(self.listeners):
             try:
@@ -208,8 +220,6 @@ class Run:
             except Exception as error:  # a view that fails must never fail the run
                 self.listeners.remove(listener)
                 warnings.warn(f"[mpnb] a view failed and is left out: {error!r}", RuntimeWarning, stacklevel=2)
-        if self.interrupted and not isinstance(event, RunEnded | SiteEnded | JobEnded):
-            raise KeyboardInterrupt
 
     def stop(self) -> None:
         """End the run as an interrupt would; may be called from any thread."""
@@ -224,6 +234,28 @@ class Run:
             self.record.finished.clear()
         self.tell(RunEnded(at=time.perf_counter(), status=status))
         return self.record
+
+
+class _Noting:
+    """Around the user's own statements: errors leave with a note, and without frames of mpnb's at their end."""
+
+    def __init__(self, sites: list[SiteRun]) -> None:
+        self.sites = sites
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, trace: types.TracebackType | None) -> None:
+        if isinstance(error, Exception):
+            for site in self.sites:
+                site.note(error)
+        last = entry = trace
+        while entry is not None:
+            if not entry.tb_frame.f_code.co_filename.startswith(_HOUSE):
+                last = entry
+            entry = entry.tb_next
+        if last is not None:
+            last.tb_next = None
 
 
 class SiteRun:
@@ -242,9 +274,11 @@ class SiteRun:
         self.pulled: deque[Any] = deque()
         self.pull_error: BaseException | None = None
         self.index = 0  # of the next iteration that takes place in the notebook
+        self.held: Outcome | None = None  # see _replays
+        self.before: Replay | None = None  # the iteration whose effects took place last
         self.taken = 0  # iterations from the pool that took effect
         self.kept_bytes = 0
-        self.middle: list[tuple[Any, ...]] = []  # a comprehension's results from the pool
+        self.head: Any = None  # what a comprehension has made so far
         self.in_rest = False  # an iteration of the rest is running; its item is
         self.item: object = None
 
@@ -267,7 +301,8 @@ class SiteRun:
         self.pulled.clear()
         self.pull_error = None
         self.index = 0
-        self.middle = []
+        self.head = None
+        self.held = self.before = None
         self.in_rest = False
 
     def leaf(self, iterable: object) -> object:
@@ -371,7 +406,7 @@ class SiteRun:
         with _interrupts_set_flag(run):
             running: Running | None = None
             try:
-                running = run.engine.run(self._job(), self._feed(), run.tell, run.workers)
+                running = run.engine.run(self._job(), self._feed(), self._tell, run.workers)
                 yield from self._replays(running)
             except CodecError as error:
                 self.refuse(Refusal("unsendable", self.plan.line, error.path, f"can't be sent: {error.why}"))
@@ -380,33 +415,69 @@ class SiteRun:
                 self.refuse(Refusal("engine", self.plan.line, "", f"the pool failed: {error}"))
                 self.phase = _REST
             except KeyboardInterrupt:
+                yield from self._held_back()
                 self.phase = _DONE
                 yield Replay(error=KeyboardInterrupt())
             finally:
+                if self.phase == _POOL:  # a break
+                    self.phase = _DONE
                 if running is not None:
                     for outcome in running.close():
                         if outcome.error is None:
                             self._keep(outcome)
                 self.site.parallel = bool(self.taken)
 
+    def _tell(self, event: Event) -> None:
+        """Pass an event on; while the pool works, a pending interrupt ends the wait that the event came from."""
+        self.run.tell(event)
+        if self.run.interrupted and self.phase == _POOL:
+            raise KeyboardInterrupt
+
+    def _placed(self, error: WorkerDiedError) -> WorkerDiedError:
+        """A worker's death in the words of the loop: which iteration of how many, and of what item."""
+        total, item = self.total(), self.pulled[0]
+        words = f"{error}" + (f" of {total}" if total is not None else "")
+        words += f", item {_short(item)}" if type(item) in _SHOWN else ""
+        placed = WorkerDiedError(words, iteration=error.iteration, exitcode=error.exitcode, peak_bytes=error.peak_bytes)
+        return placed.with_traceback(error.__traceback__)
+
     def _replays(self, running: Running) -> Iterator[Replay]:
+        """Hand outcomes on in order.
+
+        What every iteration sets is sent home by the last one only. So where there is such a name, an outcome is held
+        back until the next one is there: should that one fail, the rest begins with the iteration before it, and the
+        names are what a serial loop had set when it failed.
+        """
         for outcome in running:
-            if outcome.kind == "died":
-                assert isinstance(outcome.error, BaseException)
+            if isinstance(outcome.error, WorkerDiedError):
+                yield from self._held_back()
                 self.phase = _DONE
-                yield Replay(error=outcome.error)
+                yield Replay(error=self._placed(outcome.error))
                 return
             if outcome.error is not None:
                 self._fall_back(outcome)
                 return
             self._keep(outcome)
-            self.taken += 1
-            self.index = outcome.index + 1
-            effects = [entry for entry in outcome.effects if entry[0] != planning.BREAK]
-            yield Replay(self.pulled.popleft(), effects, broke=len(effects) < len(outcome.effects))
+            if not self.loop.kept_last:
+                yield self._taken(outcome)
+            else:
+                yield from self._held_back()
+                self.held = outcome
             if self.run.interrupted:
                 raise KeyboardInterrupt
+        yield from self._held_back()
         self.phase = _REST if self.pull_error is not None else _DONE
+
+    def _held_back(self) -> Iterator[Replay]:
+        if self.held is not None:
+            held, self.held = self.held, None
+            yield self._taken(held)
+
+    def _taken(self, outcome: Outcome) -> Replay:
+        self.taken += 1
+        self.index = outcome.index + 1
+        effects = [entry for entry in outcome.effects if entry[0] != planning.BREAK]
+        return Replay(self.pulled.popleft(), effects, broke=len(effects) < len(outcome.effects))
 
     def _job(self) -> Job:
         namespace = self.run.namespace
@@ -420,6 +491,7 @@ class SiteRun:
             targets=tuple(
                 namespace[name] for name in self.loop.accumulators if not isinstance(namespace[name], _UNALIASED)
             ),
+            hidden=self.loop.sets,
         )
 
     def _feed(self) -> Iterator[tuple[Any, bool]]:
@@ -456,13 +528,45 @@ class SiteRun:
             self.site.code = "unsendable" if outcome.kind == "unsendable" else "hidden-state"
         self.phase = _REST
 
+    @contextmanager
+    def replaying(self, replay: Replay) -> Iterator[None]:
+        """Where an effect raises when it is redone, set the names that the iteration had set by then."""
+        __tracebackhide__ = True
+        try:
+            yield
+        except Exception:
+            self._mend(replay, self.run.namespace.get(ENTRY))
+            raise
+        self.before = replay
+
+    def _mend(self, replay: Replay, failed: object) -> None:
+        """Run the iteration before again for the names it set, and the failed one up to the effect that failed.
+
+        Iterations change nothing but through their effects, so they can be run again here; what they print is dropped.
+        """
+        names = {effect.number: effect.target for effect in self.loop.effects if effect.form == "bind"}
+        task = make_task(self.loop, self.filename, self.run.namespace)
+        own = [entry for entry in replay.effects if entry[0] >= 0]
+        place = next((n for n, entry in enumerate(own) if entry is failed), None)
+        with suppress(Exception), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            if self.before is not None:
+                effects: Effects = []
+                task((self.before.item, True), effects)
+                self.run.namespace.update({names[e[0]]: e[1] for e in effects if e[0] in names})
+            if place is not None:
+                reached = _Until(place)
+                with suppress(_Reached):
+                    task((replay.item, False), reached)
+                self.run.namespace.update({n: reached.names[n] for n in self.loop.temporaries & reached.names.keys()})
+
     # -- phase 3: a rest in the kernel -------------------------------------------------------------------------------
 
     def rest(self) -> Iterator[Any]:
         """Items whose iterations the pool has not done, in order; a comprehension's pool part runs before them."""
         __tracebackhide__ = True
         if self.loop.kind in {"list", "set", "dict"}:
-            self.middle = list(self._entries())
+            for entry in self._entries():
+                self._collect(entry)
         return self._left()
 
     def _left(self) -> Iterator[Any]:
@@ -504,21 +608,35 @@ class SiteRun:
 
     # -- comprehensions ----------------------------------------------------------------------------------------------
 
+    def made(self, head: _Made) -> _Made:
+        """Note what a comprehension has made in the kernel: what comes from the pool goes there."""
+        self.head = head
+        return head
+
+    def add(self, value: object) -> None:
+        """Add an element to a set comprehension's set."""
+        self.head.add(value)
+
+    def _collect(self, entry: tuple[Any, ...]) -> None:
+        match self.loop.kind:
+            case "list":
+                self.head.append(entry[1])
+            case "set":
+                self.head.add(entry[1])
+            case _:
+                self.head[entry[1]] = entry[2]
+
     def collect_list(self, head: list[Any], rest: list[Any]) -> list[Any]:
-        """A list comprehension: `head` and `rest` are made in the kernel, what is between them in the pool."""
-        head.extend(value for _, value in self.middle)
+        """A list comprehension: `head` with what `rest()` has added from the pool, and `rest` from the kernel."""
         head.extend(rest)
         return head
 
-    def collect_set(self, head: set[Any], rest: set[Any]) -> set[Any]:
-        """A set comprehension; see `collect_list`."""
-        head.update(value for _, value in self.middle)
-        head.update(rest)
+    def collect_set(self, head: set[Any], _rest: set[Any]) -> set[Any]:
+        """A set comprehension; its rest has been added already, one by one."""
         return head
 
     def collect_dict(self, head: dict[Any, Any], rest: dict[Any, Any]) -> dict[Any, Any]:
         """A dict comprehension; see `collect_list`."""
-        head.update((key, value) for _, key, value in self.middle)
         head.update(rest)
         return head
 
@@ -528,8 +646,8 @@ class SiteRun:
         yield from head
         if self.phase == _KERNEL:  # it ended by itself: a StopIteration inside map()
             return
-        for entry in self._entries():
-            yield entry[1]
+        for result in self._entries():
+            yield result[1]
         yield from rest
 
     def _entries(self) -> Iterator[tuple[Any, ...]]:
@@ -538,11 +656,11 @@ class SiteRun:
         for replay in self.pool():
             if replay.error is not None:
                 raise replay.error
-            for entry in replay.effects:
-                if entry[0] == 0:
-                    yield entry
+            for effect in replay.effects:
+                if effect[0] == 0:
+                    yield effect
                 else:
-                    self.run.show(entry)
+                    self.run.show(effect)
 
     def end(self) -> None:
         """The site is over, or the cell is."""
@@ -554,8 +672,28 @@ class SiteRun:
     def forget(self) -> None:
         """Let go of everything of the user's."""
         self.leaves = []
-        self.middle = []
+        self.held = self.before = None
+        self.head = None
         self.pulled.clear()
+
+
+class _Reached(BaseException):
+    """The effect that an iteration was to be run up to."""
+
+
+class _Until(Effects):
+    """Takes effects up to one of them, and then ends the iteration, keeping its names."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__()
+        self.place = place
+        self.names: dict[str, Any] = {}
+
+    def append(self, entry: tuple[Any, ...]) -> None:
+        if len(self) == self.place:
+            self.names = dict(sys._getframe(1).f_locals)  # noqa: SLF001 -- the task's own variables
+            raise _Reached
+        super().append(entry)
 
 
 def make_task(loop: Loop, filename: str, namespace: dict[str, Any]) -> types.FunctionType:
@@ -563,7 +701,24 @@ def make_task(loop: Loop, filename: str, namespace: dict[str, Any]) -> types.Fun
     module = ast.Module([loop.task], [])
     code = compile(module, filename, "exec")
     inner = next(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
-    return types.FunctionType(inner, namespace, inner.co_name, (snapshot,))
+    uses = {effect.number: use for effect in loop.effects if (use := _use(effect.form, namespace.get(effect.target)))}
+    return types.FunctionType(inner, namespace, inner.co_name, (functools.partial(entry, uses),))
+
+
+def _use(form: str, target: object) -> str | None:
+    """How an effect uses its operands up (see `engine.entry`); None where it keeps them."""
+    array = type(target).__module__ == "numpy"
+    match form:
+        case "extend" | "extendleft" | "update":
+            return ITERATED
+        case "aug" if isinstance(target, list | deque):
+            return ITERATED
+        case "aug" | "binop" | "augitem":
+            return CONSUMED if array or isinstance(target, (*_NUMBERS, str, bytes)) else VALUED
+        case "setitem":
+            return CONSUMED if array else SLICED if isinstance(target, list) else None
+        case _:
+            return None
 
 
 #: Accumulators of these types are rebound, never changed: nothing else can see them through another name.

@@ -23,21 +23,14 @@ BREAK: Final = -3
 ITEM: Final = "_mpnb_item"
 EFFECTS: Final = "_mpnb_effects"
 LAST: Final = "_mpnb_last"
-SNAP: Final = "_mpnb_snap"
+MAKE_ENTRY: Final = "_mpnb_entry"
 ENTRY: Final = "_mpnb_e"
 
 #: Methods that change their object and whose result is not used: replayed on the notebook's own object.
-#: The value tells whether the argument is consumed at once (so that a later change to it must not show).
-_EFFECT_METHODS: Final = {
-    "append": False,
-    "appendleft": False,
-    "insert": False,
-    "add": False,
-    "discard": False,
-    "extend": True,
-    "extendleft": True,
-    "update": True,
-}
+_EFFECT_METHODS: Final = frozenset({"append", "appendleft", "insert", "add", "discard", "extend", "extendleft", "update"})
+
+#: Forms of effects that may use up an operand at once, by what they are done to (`session` knows).
+_CONSUMING: Final = frozenset({"extend", "extendleft", "update", "setitem", "augitem", "aug", "binop"})
 
 _PLAIN = (ast.Assign, ast.AugAssign, ast.Expr, ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
 _SIMPLE = (ast.Break, ast.Continue, ast.Pass, ast.Assert, ast.Raise)
@@ -98,9 +91,14 @@ def is_wrapper(node: ast.expr) -> bool:
     )
 
 
-def _record(number: int, operands: list[ast.expr], where: ast.AST) -> ast.Expr:
-    """`_mpnb_effects.append((number, operand, …))`, at the place of the statement that it stands for."""
-    entry = ast.Tuple([ast.Constant(number), *operands], ast.Load())
+def _record(number: int, operands: list[ast.expr], where: ast.AST, *, consumed: bool = False) -> ast.Expr:
+    """`_mpnb_effects.append((number, operand, …))`, at the place of the statement that it stands for.
+
+    What may be consumed at once goes through `_mpnb_entry(number, operand, …)`, unless nobody else can hold it.
+    """
+    entry: ast.expr = ast.Tuple([ast.Constant(number), *operands], ast.Load())
+    if consumed and not all(isinstance(operand, ast.Constant | ast.JoinedStr) for operand in operands):
+        entry = ast.Call(ast.Name(MAKE_ENTRY, ast.Load()), [ast.Constant(number), *operands], [])
     call = ast.Call(ast.Attribute(ast.Name(EFFECTS, ast.Load()), "append", ast.Load()), [entry], [])
     return placed(ast.Expr(call), where)
 
@@ -113,13 +111,6 @@ def placed(new: _Node, where: ast.AST) -> _Node:
 
 def _operand(position: int) -> ast.expr:
     return ast.Subscript(ast.Name(ENTRY, ast.Load()), ast.Constant(position), ast.Load())
-
-
-def _snapped(value: ast.expr) -> ast.expr:
-    """What is consumed at once is copied, unless it is made on the spot and nobody else holds it."""
-    if isinstance(value, ast.Constant | ast.JoinedStr | ast.BinOp | ast.List | ast.ListComp | ast.Dict | ast.Set):
-        return value
-    return ast.Call(ast.Name(SNAP, ast.Load()), [value], [])
 
 
 @dataclass(slots=True)
@@ -188,7 +179,9 @@ class _ForReader:
         if both:
             raise _refuse("statement", node, min(both), "is both the name of a caught exception and set otherwise")
 
-        temporaries = frozenset(names.defs) - self.handlers
+        # *rest makes a new list each time, which the body may keep
+        starred = {inner.value.id for inner in ast.walk(node.target) if isinstance(inner, ast.Starred)}
+        temporaries = (frozenset(names.defs) | starred) - self.handlers
         flow = assigned_first(body, targets, temporaries | targets)
         if flow.early:
             name, line = min(flow.early.items(), key=lambda item: item[1])
@@ -207,9 +200,10 @@ class _ForReader:
             column=node.col_offset,
             label=", ".join(by_target) or ast.unparse(node.target),
             targets=targets,
-            reads=frozenset(names.refs) - targets - temporaries - self.handlers - {EFFECTS, SNAP},
+            reads=frozenset(names.refs) - targets - temporaries - self.handlers - {EFFECTS, MAKE_ENTRY},
             accumulators=by_target,
             temporaries=temporaries,
+            kept_last=temporaries & flow.always,
             handler_names=self.handlers,
             effects=tuple(self.effects),
             task=task,
@@ -233,7 +227,7 @@ class _ForReader:
         number = len(self.effects)
         replay = placed(found.replay, where)
         self.effects.append(Effect(number, found.form, found.target, where.lineno, replay, found.can_raise))
-        return [_record(number, found.operands, where)]
+        return [_record(number, found.operands, where, consumed=found.form in _CONSUMING)]
 
     def _binds(self, temporaries: list[str], always: frozenset[str]) -> list[ast.stmt]:
         """Statements at the end of the task that send temporaries home.
@@ -295,14 +289,12 @@ class _EffectTaker:
             ):
                 if any(isinstance(argument, ast.Starred) for argument in arguments):
                     return None
-                consumed = _EFFECT_METHODS[method]
-                operands = [_snapped(a) if consumed else a for a in arguments]
                 call = ast.Call(
                     ast.Attribute(ast.Name(name, ast.Load()), method, ast.Load()),
                     [_operand(i + 1) for i in range(len(arguments))],
                     [],
                 )
-                return _Found(method, name, operands, ast.Expr(call), can_raise=method != "append")
+                return _Found(method, name, list(arguments), ast.Expr(call), can_raise=method != "append")
             case ast.Assign([ast.Subscript(ast.Name(name) as owner, key)], value) if self._is_outside(owner):
                 # a[k] = v evaluates v first
                 place = ast.Subscript(ast.Name(name, ast.Load()), _operand(2), ast.Store())
@@ -310,15 +302,15 @@ class _EffectTaker:
                 return _Found("setitem", name, [value, key], ast.Assign([place], _operand(1)), can_raise=True)
             case ast.AugAssign(ast.Name(name) as owner, op, value) if self._is_outside(owner):
                 replay = ast.AugAssign(ast.Name(name, ast.Store()), op, _operand(1))
-                return _Found("aug", name, [_snapped(value)], replay, can_raise=True)
+                return _Found("aug", name, [value], replay, can_raise=True)
             case ast.AugAssign(ast.Subscript(ast.Name(name) as owner, key), op, value) if self._is_outside(owner):
                 place = ast.Subscript(ast.Name(name, ast.Load()), _operand(1), ast.Store())
                 replay = ast.AugAssign(place, op, _operand(2))
                 key = _slice_as_value(key)
-                return _Found("augitem", name, [key, _snapped(value)], replay, can_raise=True)
+                return _Found("augitem", name, [key, value], replay, can_raise=True)
             case ast.Assign([ast.Name(name) as owner], ast.BinOp(_, op, value)) if self._is_outside(owner):
                 own = ast.BinOp(ast.Name(name, ast.Load()), op, _operand(1))
-                return _Found("binop", name, [_snapped(value)], ast.Assign([ast.Name(name, ast.Store())], own), can_raise=True)
+                return _Found("binop", name, [value], ast.Assign([ast.Name(name, ast.Store())], own), can_raise=True)
             case _:
                 return None
 
@@ -394,7 +386,7 @@ def _task(where: ast.AST, target: ast.expr, body: list[ast.stmt], end: list[ast.
     statements: list[ast.stmt] = [ast.Assign([ast.Name(LAST, ast.Store())], last), once, *end]
     arguments = ast.arguments(
         posonlyargs=[],
-        args=[ast.arg(ITEM), ast.arg(EFFECTS), ast.arg(SNAP)],
+        args=[ast.arg(ITEM), ast.arg(EFFECTS), ast.arg(MAKE_ENTRY)],
         kwonlyargs=[],
         kw_defaults=[],
         defaults=[ast.Constant(None)],  # set to the real thing when the function is made
@@ -451,6 +443,7 @@ def _assemble(
         reads=frozenset(names.refs) - targets - {EFFECTS},
         accumulators={},
         temporaries=frozenset(),
+        kept_last=frozenset(),
         handler_names=frozenset(),
         effects=(),
         task=_task(node, target, body, []),

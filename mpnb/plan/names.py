@@ -145,7 +145,10 @@ class Flow:
 def assigned_first(body: list[ast.stmt], bound: frozenset[str], watched: frozenset[str]) -> Flow:
     """Follow every path through a loop body and tell which of the `watched` names is read before it is set.
 
-    `bound` are the names set before the body begins (the loop's targets).
+    `bound` are the names set before the body begins (the loop's targets). What an inner loop or a `with` sets counts
+    as set in what follows, although the loop may have no turn and the context manager may swallow an error: the name
+    is then unbound in a worker, and the NameError sends the iteration to the kernel. Not so where a `try` could catch
+    that, and not for `always`.
     """
     flow = Flow()
     ends: list[frozenset[str]] = []
@@ -153,14 +156,20 @@ def assigned_first(body: list[ast.stmt], bound: frozenset[str], watched: frozens
     if last is not None:
         ends.append(last)
     flow.always = frozenset.intersection(*ends) if ends else watched
+    if flow.early and not any(isinstance(inner, ast.Try) for statement in body for inner in ast.walk(statement)):
+        flow.early.clear()
+        _Follower(flow, watched, [], hopeful=True).block(body, bound)
     return flow
 
 
 class _Follower:
     """Walks statements with the set of names that are surely bound; None means that the end is not reached."""
 
-    def __init__(self, flow: Flow, watched: frozenset[str], ends: list[frozenset[str]]) -> None:
+    def __init__(
+        self, flow: Flow, watched: frozenset[str], ends: list[frozenset[str]], *, hopeful: bool = False
+    ) -> None:
         self.flow = flow
+        self.hopeful = hopeful  # loops are taken to have a turn, context managers to swallow nothing
         self.watched = watched
         self.ends = ends
         self.depth = 0  # of loops inside the body; at 0 `continue` ends the iteration
@@ -210,15 +219,15 @@ class _Follower:
             case ast.For(target=target, iter=iterable, body=body, orelse=orelse):
                 after = self.expression(iterable, bound)
                 self.depth += 1
-                self.block(body, after | frozenset(target_names(target)))
+                inside = self.block(body, after | frozenset(target_names(target)))
                 self.depth -= 1
-                return _both(self.block(orelse, after), after)
+                return self._after_loop(body, orelse, after, inside, frozenset(target_names(target)))
             case ast.While(test=test, body=body, orelse=orelse):
                 after = self.expression(test, bound)
                 self.depth += 1
-                self.block(body, after)
+                inside = self.block(body, after)
                 self.depth -= 1
-                return _both(self.block(orelse, after), after)
+                return self._after_loop(body, orelse, after, inside, frozenset())
             case ast.With(items=items, body=body):
                 after = bound
                 for item in items:
@@ -227,7 +236,9 @@ class _Follower:
                         self.expression(item.optional_vars, after)
                         after |= frozenset(target_names(item.optional_vars))
                 inside = self.block(body, after)
-                return after if inside is None else inside & self._unless_suppressed(items, after, inside)
+                if inside is None:
+                    return after
+                return inside if self.hopeful else inside & self._unless_suppressed(items, after, inside)
             case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=finalbody):
                 inside = self.block(body, bound)
                 done = None if inside is None else self.block(orelse, inside)
@@ -248,18 +259,31 @@ class _Follower:
                     self.expression(case.guard, inner)
                     ends = _both(ends, self.block(case.body, inner))
                 return ends
-            case ast.Continue():
+            case ast.Continue() | ast.Break():
                 if self.depth == 0:
                     self.ends.append(bound)
-                return None
-            case ast.Break():
-                # the end of the loop, not of an ordinary iteration: what is unbound there is shipped as unbound
                 return None
             case ast.Raise(exc=exc, cause=cause):
                 self.expression(cause, self.expression(exc, bound))
                 return None
             case _:
                 return self.expression(node, bound)
+
+    def _after_loop(
+        self,
+        body: list[ast.stmt],
+        orelse: list[ast.stmt],
+        before: frozenset[str],
+        inside: frozenset[str] | None,
+        targets: frozenset[str],
+    ) -> frozenset[str]:
+        """What is bound after an inner loop: what was before it, or, hopefully, what its turns have bound."""
+        after = before
+        if self.hopeful:
+            # one turn may end early; what it binds in its first statements, up to that, is not told apart
+            after = before | targets | (inside or frozenset())
+            after |= frozenset(read_names(body).defs)
+        return _both(self.block(orelse, after), after) or after
 
     @staticmethod
     def _unless_suppressed(

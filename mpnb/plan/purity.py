@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mpnb.ordering import is_seed_fixed, keeps_order
-from mpnb.plan.loops import EFFECTS, LAST, SNAP, is_wrapper
+from mpnb.plan.loops import EFFECTS, LAST, MAKE_ENTRY, is_wrapper
 from mpnb.plan.names import argument_names, read_names, target_names
 from mpnb.plan.types import Effect, Loop, Refusal
 
@@ -457,8 +457,11 @@ class Inspector:
             if isinstance(member, types.FunctionType):
                 yield cls, member
 
-    def check_operators(self, line: int) -> None:
-        """Operators, conversions and attribute hooks of the classes met so far must change nothing."""
+    def check_operators(self, line: int, reader: Summary) -> None:
+        """Operators, conversions and attribute hooks of the classes met so far must change nothing.
+
+        What they read is added to what `reader` reads.
+        """
         done: set[type] = set()
         while done != self.classes:
             for cls in list(self.classes - done):
@@ -468,6 +471,7 @@ class Inspector:
                         continue
                     if isinstance(member, types.FunctionType) and is_own(member):
                         summary = self.summary(member)
+                        reader.reads |= summary.reads
                         label = f"{cls.__name__}.{name}"
                         if summary.problem is not None:
                             raise _Problem(_passed_on(summary.problem, line, label))
@@ -542,7 +546,8 @@ class _BodyReader(ast.NodeVisitor):
         self.lambda_names: list[set[str]] = []
         self.in_order_free = False
         self.sets: frozenset[str] = frozenset()  # parameters that are sets
-        self.consumed: frozenset[int] = frozenset()  # effects whose replay takes an order from their operands
+        self.ordering: frozenset[int] = frozenset()  # effects that take an order from their operand
+        self.adding: frozenset[int] = frozenset()  # those of them that are `+=`
 
     # -- entry points ------------------------------------------------------------------------------------------------
 
@@ -1058,21 +1063,21 @@ class _BodyReader(ast.NodeVisitor):
                 self.visit(node)
 
     def _effect(self, node: ast.Call) -> bool:
-        """Read `_mpnb_effects.append((number, operand, …))`; False where this is something else."""
+        """Read what an effect is made of, `(number, operand, …)`; False where the call is something else."""
         match node:
             case ast.Call(
-                ast.Attribute(ast.Name(name), "append"), [ast.Tuple(elts=[ast.Constant(value=int(number)), *operands])]
+                ast.Attribute(ast.Name(name), "append"), [ast.Tuple(elts=[ast.Constant(), *operands])]
             ) if name == EFFECTS:
                 for operand in operands:
-                    given = operand
-                    match operand:
-                        case ast.Call(ast.Name(snap), [inner]) if snap == SNAP:
-                            given = inner
-                        case _:
-                            pass
-                    if number in self.consumed:
-                        self._check_order(given, given)
-                    self._visit_result(given)
+                    self._visit_result(operand)
+                return True
+            case ast.Call(ast.Name(name), [ast.Constant(value=number), *operands]) if name == MAKE_ENTRY:
+                by_key = len(operands) > 1
+                is_slice = by_key and isinstance(operands[0], ast.Call | ast.Slice)
+                for operand in operands:
+                    if number in self.ordering and (not by_key or is_slice or number in self.adding):
+                        self._check_order(operand, operand)
+                    self._visit_result(operand)
                 return True
             case _:
                 return False
@@ -1505,23 +1510,32 @@ def _read_loop(loop: Loop, inspector: Inspector, summary: Summary, iterables: Se
     reader = _BodyReader(inspector, inspector.namespace, {}, (), "the loop", summary)
     made_here = all(isinstance(iterable, range | str) for iterable in iterables)
     reader.bindings = {name: [("fresh" if made_here else "unknown", None)] for name in loop.targets}
-    reader.bindings |= {EFFECTS: [("fresh", None)], SNAP: [("def", None)], LAST: [("fresh", None)]}
+    reader.bindings |= {EFFECTS: [("fresh", None)], MAKE_ENTRY: [("def", None)], LAST: [("fresh", None)]}
     reader.locals = set(reader.bindings) | loop.temporaries
-    reader.consumed = frozenset(e.number for e in loop.effects if _consumes(e, inspector.namespace))
+    reader.ordering = frozenset(e.number for e in loop.effects if _shows_order(e, inspector.namespace.get(e.target)))
+    reader.adding = frozenset(e.number for e in loop.effects if e.form == "augitem") & reader.ordering
     once = loop.task.body[1]
     assert isinstance(once, ast.For)
     unpacked = once.target.elts if isinstance(once.target, ast.Tuple | ast.List) and is_wrapper(loop.iterable) else [once.target]
     if any(isinstance(target, ast.Tuple | ast.List) for target in unpacked) and any(map(_holds_sets, iterables)):
         inspector.orders = True
     reader.read_body(once.body)
-    inspector.check_operators(loop.line)
+    inspector.check_operators(loop.line, summary)
 
 
-def _consumes(effect: Effect, namespace: Mapping[str, Any]) -> bool:
-    """Does the replay of an effect put its operands' elements into an order?"""
-    return effect.form in {"extend", "extendleft", "aug"} and isinstance(
-        namespace.get(effect.target), list | tuple | collections.deque
-    )
+def _shows_order(effect: Effect, target: object) -> bool:
+    """Does an effect go through its operand in order, and does the order show?"""
+    match effect.form:
+        case "extend" | "extendleft":
+            return True
+        case "update" | "aug" | "augitem":
+            if isinstance(effect.replay, ast.AugAssign) and not isinstance(effect.replay.op, ast.Add):
+                return False
+            return not isinstance(target, set | frozenset | int | float | complex | str)
+        case "setitem":  # where what is set is a slice, see _effect
+            return isinstance(target, list)
+        case _:
+            return False
 
 
 def _adds_numbers(how: str, node: Any) -> bool:

@@ -78,11 +78,11 @@ def noted_value(statement: ast.Expr) -> list[ast.stmt]:
 def rewrite_for(node: ast.For, number: int, loop: Loop) -> ast.For:
     """The three phases of a `for` loop."""
     rest = ast.For(copy.deepcopy(node.target), _rest(number), [_noting(copy.deepcopy(node.body))], node.orelse)
-    replayed = ast.For(ast.Name(REPLAY, ast.Store()), _call("pool", of=_site(number)), _replay(node, loop), [rest])
+    replayed = ast.For(ast.Name(REPLAY, ast.Store()), _call("pool", of=_site(number)), _replay(node, number, loop), [rest])
     return placed(ast.For(node.target, _items(number, node.iter), node.body, [replayed]), node)
 
 
-def _replay(node: ast.For, loop: Loop) -> list[ast.stmt]:
+def _replay(node: ast.For, number_of_site: int, loop: Loop) -> list[ast.stmt]:
     """One iteration's effects: raise what ended the loop, bind the loop variable, redo each effect in order."""
 
     def attribute(name: str) -> ast.expr:
@@ -99,20 +99,26 @@ def _replay(node: ast.For, loop: Loop) -> list[ast.stmt]:
     for effect in reversed(loop.effects):
         test = ast.Compare(copy.deepcopy(number), [ast.Eq()], [ast.Constant(effect.number)])
         chosen = ast.copy_location(ast.If(test, [effect.replay], [chosen]), effect.replay)
-    effects = ast.For(ast.Name(ENTRY, ast.Store()), attribute("effects"), [chosen], [])
+    effects: ast.stmt = ast.For(ast.Name(ENTRY, ast.Store()), attribute("effects"), [chosen], [])
+    if loop.temporaries and any(effect.can_raise for effect in loop.effects):
+        effects = ast.With([ast.withitem(_call("replaying", ast.Name(REPLAY, ast.Load()), of=_site(number_of_site)))], [effects])
     broken = ast.If(attribute("broke"), [ast.Break()], [])
     return [raised, bound, effects, broken]
 
 
 def rewrite_comprehension(node: Comprehension, number: int, loop: Loop) -> ast.expr:
-    """`[f(x) for x in xs]` → `_mpnb.at(0).collect_list([f(x) for x in ….items(xs)], [f(x) for x in ….rest()])`.
+    """`[f(x) for x in xs]` → `S.collect_list(S.made([f(x) for x in S.items(xs)]), [f(x) for x in S.rest()])`.
 
-    Python makes the first list, then asks for `rest()`, which runs the pool and yields what is left for the kernel.
+    Python makes the first list and shows it to `made()`, then asks for `rest()`, which adds what the pool gives to it
+    and yields what is left for the kernel. The order of a set hangs on how it grew, so its rest is added one by one.
     """
     rest = copy.deepcopy(node)
     rest.generators[0].iter = _rest(number)
+    if isinstance(rest, ast.SetComp):
+        rest.elt = _call("add", rest.elt, of=_site(number))
     node.generators[0].iter = _items(number, node.generators[0].iter)
-    return placed(_call(f"collect_{loop.kind}", node, rest, of=_site(number)), node)
+    head: ast.expr = node if loop.kind == "generator" else _call("made", node, of=_site(number))
+    return placed(_call(f"collect_{loop.kind}", head, rest, of=_site(number)), node)
 
 
 def rewrite_map(node: ast.Call, number: int) -> ast.expr:

@@ -77,7 +77,8 @@ class Loop:
     """A site that can be split as far as its own text tells.
 
     `reads` are the names of the cell that it only reads (broadcast), `accumulators` those that it only changes,
-    `temporaries` those that every iteration sets before it reads them.
+    `temporaries` those that every iteration sets before it reads them, `kept_last` those of them that every iteration
+    sets, so that only the last one's matter.
     """
 
     kind: str
@@ -88,6 +89,7 @@ class Loop:
     reads: frozenset[str]
     accumulators: Mapping[str, tuple[Effect, ...]]
     temporaries: frozenset[str]
+    kept_last: frozenset[str]
     handler_names: frozenset[str]
     effects: tuple[Effect, ...]
     task: ast.FunctionDef
@@ -95,6 +97,13 @@ class Loop:
     body: tuple[ast.stmt, ...]
     consumer: str = ""
     source: str = field(default="", repr=False)
+
+    @property
+    def sets(self) -> frozenset[str]:
+        """The names of the cell that the loop sets or changes: nothing it calls may look at them."""
+        if self.kind != "for":
+            return frozenset()
+        return self.targets | self.temporaries | self.handler_names | frozenset(self.accumulators)
 
 
 @dataclass(slots=True)

@@ -42,9 +42,9 @@ from mpnb.engine import Effects, Engine, Job, Outcome, Running, Tell
 
 ADDRESS: Final = re.compile(r"0x[0-9a-f]{6,}")
 OURS: Final = re.compile(r"^\[mpnb\].*\n?", re.MULTILINE)
-#: The ways to run a cell, each with the magic's line: None is the plain cell, whose picture the others must have.
+#: The ways to run a cell, each with its first line; what `plain` gives is right.
 WAYS: Final = {
-    "plain": None,
+    "plain": "# the plain cell",  # so that lines count alike
     "pool": "%%parallel --no-probe --quiet",
     "mixed": "%%parallel --quiet",  # two iterations in the kernel, then the pool
     "rest": "%%parallel --no-probe --quiet",  # the pool gives up in the middle: the kernel does the rest
@@ -88,7 +88,7 @@ class Verdict:
 # -- pictures ---------------------------------------------------------------------------------------------------------
 
 _SCALARS: Final = (int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, slice)
-_OF_CLASS: Final = frozenset({"__dict__", "__weakref__", "__doc__", "__module__", "_abc_impl", "__firstlineno__", "__static_attributes__"})
+_OF_CLASS: Final = frozenset({"__dict__", "__weakref__", "__doc__", "__module__", "_abc_impl", "__firstlineno__", "__static_attributes__", "__slotnames__"})
 
 
 class _Painter:
@@ -164,6 +164,8 @@ class _Painter:
         if isinstance(thing, types.GeneratorType):
             frame = thing.gi_frame
             return f" {thing.__qualname__} {frame and frame.f_lasti} {self.parts([frame.f_locals], depth) if frame else ''}"
+        if kind.__module__ == "builtins" and hasattr(kind, "__next__"):
+            return " " + self.parts(list(thing), depth)  # the last look at it
         if isinstance(thing, classmethod | staticmethod):
             return self.parts([thing.__func__], depth)
         if isinstance(thing, property):
@@ -184,8 +186,9 @@ class _Painter:
         if isinstance(thing, dict):
             text += self.parts([part for pair in dict.items(thing) for part in pair], depth)
         elif isinstance(thing, set | frozenset):
-            # its order is part of the picture: what is looped over next shows it
-            text += self.parts(list(thing), depth)
+            # the order of numbers is part of the picture: what is looped over next shows it
+            ordered = all(isinstance(part, int | float) for part in thing)
+            text += self.parts(list(thing) if ordered else sorted(thing, key=repr), depth)
         elif isinstance(thing, list | tuple | collections.deque):
             text += self.parts(list(thing), depth)
         elif isinstance(thing, int | float | complex | str | bytes | bytearray):
@@ -254,7 +257,7 @@ def _joined(pieces: list[tuple[str, str]]) -> str:
             text += f"<{stream}>"
             last = stream
         text += piece
-    return OURS.sub("", ADDRESS.sub("0x", text))
+    return OURS.sub("", ADDRESS.sub("0x", re.sub(r"<ipython-input-[-\w]+>", "<cell>", text)))
 
 
 def _error_text(error: BaseException | None) -> str:
@@ -379,11 +382,9 @@ class Bench:
                 raise ValueError(msg)
             pieces.clear()
             with self._in_way(way):
-                ran = shell.run_cell(cell if line is None else f"{line}\n{cell}", store_history=False)
+                ran = shell.run_cell(f"{line}\n{cell}", store_history=False)
             error = ran.error_in_exec or ran.error_before_exec
             shown = _error_text(error)
-            if line is not None:  # the magic's own line counts, as in the editor
-                shown = re.sub(r":(\d+)(?= |$)", lambda found: f":{int(found[1]) - 1}", shown)
             output = _joined(pieces)
             if ran.result is not None:
                 output += f"<result>{_Painter().paint(ran.result)}"
@@ -392,7 +393,7 @@ class Bench:
             names = {
                 name: ADDRESS.sub("0x", painter.paint(value))
                 for name, value in sorted(shell.user_ns.items())
-                if name not in getattr(self, "own", ())
+                if name not in getattr(self, "own", ()) and name != "__warningregistry__"
             }
             return Picture(names, output, shown, _paint_world(folder))
 
