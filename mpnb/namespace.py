@@ -20,26 +20,15 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from mpnb import surroundings
+from mpnb.arrays import copies_on_write
+from mpnb.blame import Unsendable, located
 from mpnb.buffers import is_portable
-from mpnb.codec import (
-    Decoder,
-    EncodeCache,
-    Encoder,
-    Frame,
-    Part,
-    Unsendable,
-    collector_paused,
-    copies_on_write,
-    find_importable,
-    fingerprint,
-    global_names,
-    located,
-    make_view,
-    read_frame,
-    write_frame,
-)
+from mpnb.cache import EncodeCache, global_names
+from mpnb.codec import Decoder, Encoder, collector_paused, find_importable, make_view
 from mpnb.engine import Effects
 from mpnb.errors import CodecError
+from mpnb.frames import Frame, Part, read_frame, write_frame
+from mpnb.modules import fingerprint
 from mpnb.ordering import has_misordered_numbers
 
 _SNAPSHOT_LIMIT: Final = 4 * 1024 * 1024  # bytes of pickle up to which shipped data is compared

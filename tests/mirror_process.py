@@ -35,7 +35,7 @@ def send(sock: socket.socket, head: Any, frames: list[Any]) -> None:
 def receive(sock: socket.socket) -> tuple[Any, list[Any]]:
     """Receive what `send` sent."""
     from mpnb.buffers import Block
-    from mpnb.codec import Frame
+    from mpnb.frames import Frame
 
     size, count = struct.unpack("<QI", _exactly(sock, 12))
     fds: list[int] = []
@@ -146,7 +146,7 @@ class Worker:
 
 
 def _serve(sock: socket.socket) -> None:
-    from mpnb.codec import Part
+    from mpnb.frames import Part
     from mpnb.namespace import Mirror
 
     mirror = Mirror()

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from mirror_process import Notebook, Worker
 
-from mpnb.codec import EncodeCache, JobEncoder, global_names
+from mpnb.cache import EncodeCache, global_names
 from mpnb.errors import CodecError
+from mpnb.jobs import JobEncoder
 
 
 def run(notebook: Notebook, worker: Worker, body: str, items: list[Any] = [0], **job: Any) -> list[Any]:  # noqa: B006

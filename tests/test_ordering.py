@@ -13,8 +13,9 @@ from mirror_process import Notebook, Worker
 from test_codec import result, run
 
 from mpnb import plan
-from mpnb.codec import EncodeCache, JobEncoder
+from mpnb.cache import EncodeCache
 from mpnb.errors import CodecError
+from mpnb.jobs import JobEncoder
 from mpnb.ordering import has_misordered_numbers, keeps_order, reordered
 
 COLLIDED = {8, 0, 16, 3.5, 1 << 40}
