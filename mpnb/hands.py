@@ -34,9 +34,9 @@ from typing import Any, Final
 
 import mpnb
 from mpnb import events, scheduler, wire
-from mpnb.codec import Frame, Part
 from mpnb.cores import usable_cores
 from mpnb.errors import MpnbError, WorkerDiedError
+from mpnb.frames import Frame, Part
 
 GRACE_S: Final = 0.1  # an interrupted task that has not ended by then is killed
 TICK_S: Final = 0.05

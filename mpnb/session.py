@@ -267,6 +267,7 @@ class SiteRun:
         self.site = site
         self.phase = _DONE
         self.opened = False
+        self.orders = True  # until it was looked into
         self.filename = ""
         self.leaves: list[object] = []
         self.iterator: Iterator[Any] = iter(())
@@ -385,7 +386,9 @@ class SiteRun:
 
     def check(self) -> Refusal | None:
         """Look at the objects and helpers that the loop reaches; None when it may be split."""
-        return _check(self.loop, self.run.namespace, self.leaves)
+        finding = _check(self.loop, self.run.namespace, self.leaves)
+        self.orders = finding.orders
+        return finding.refusal
 
     def refuse(self, refusal: Refusal) -> None:
         """Note why the site stays, or goes on, in the kernel."""
@@ -484,6 +487,7 @@ class SiteRun:
             first=self.index,
             expected_s=self.site.kernel_s / self.site.kernel_iterations if self.site.kernel_iterations else None,
             total=None if (total := self.total()) is None else total - self.index,
+            orders=self.orders,
             targets=tuple(
                 namespace[name] for name in self.loop.accumulators if not isinstance(namespace[name], _UNALIASED)
             ),
@@ -732,8 +736,13 @@ def _is_safe(iterable: object) -> bool:
     return library == "pandas" and kind.__name__ in {"Series", "Index", "RangeIndex", "DataFrame", "DatetimeIndex"}
 
 
-def _check(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Refusal | None:
+def _check(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> planning.Finding:
     """Everything about a loop that depends on objects: iterables, accumulators, builtins, helpers."""
+    refusal = _check_objects(loop, namespace, leaves)
+    return planning.inspect_loop(loop, namespace, leaves) if refusal is None else planning.Finding(refusal)
+
+
+def _check_objects(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Refusal | None:
     line = loop.line
     mentioned = {node.id for node in ast.walk(loop.iterable) if isinstance(node, ast.Name)}
     used = {"enumerate", "zip", "reversed"} & mentioned | {*_TASK_BUILTINS, loop.consumer or "slice"}
@@ -762,7 +771,7 @@ def _check(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Refus
         for other in sorted(loop.reads):
             if target is namespace.get(other) or _overlap(target, namespace.get(other)):
                 return Refusal("shared-object", line, name, f"is changed by the loop and also read by it, as `{other}`")
-    return planning.inspect_loop(loop, namespace, leaves)
+    return None
 
 
 def _can_replay(form: str, target: object) -> bool:
@@ -813,7 +822,7 @@ def _explained(plan: SitePlan, namespace: dict[str, Any]) -> list[str]:
     head = f"line {plan.line}, {plan.kind} `{plan.label}`"
     refusal = plan.refusal
     if plan.loop is not None:
-        refusal = planning.inspect_loop(plan.loop, namespace, ())
+        refusal = planning.inspect_loop(plan.loop, namespace, ()).refusal
     if refusal is not None or plan.loop is None:
         assert refusal is not None
         return [f"{head}: stays serial: {refusal.reason} [{refusal.code}]"]
