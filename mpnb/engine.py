@@ -2,13 +2,15 @@
 
 A job's function is called in a worker as `function(item, effects)` and appends to `effects`, a list of tuples whose
 first member is an effect number. Numbers from 0 up belong to the caller (an append, a result …); the worker itself
-adds `(STDOUT, text)` and `(STDERR, text)` where the function prints, so that everything stays in order.
+adds `(STDOUT, text)` and `(STDERR, text)` where the function prints, and `(WARNED, message, category, filename, line)`
+where it warns, so that everything stays in order.
 """
 
 from __future__ import annotations
 
 import copy
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
@@ -18,6 +20,7 @@ from mpnb.events import Event
 
 STDOUT: Final = -1
 STDERR: Final = -2
+WARNED: Final = -4  # -3 is taken by the plan
 
 Effects = list[tuple[Any, ...]]
 Tell = Callable[[Event], None]
@@ -181,3 +184,11 @@ def _is_lent(value: Any) -> bool:
     while isinstance(value.base, numpy.ndarray):
         value = value.base
     return not value.flags.writeable
+
+
+def warn_again(message: Warning, category: type[Warning], filename: str, line: int) -> None:
+    """Warn here as a worker was warned: this process's filters decide, and what it has shown once it shows no more."""
+    modules = list(sys.modules.values())
+    module = next((each for each in modules if getattr(each, "__file__", None) == filename), sys.modules["__main__"])
+    registry = vars(module).setdefault("__warningregistry__", {})
+    warnings.warn_explicit(message, category, filename, line, module.__name__, registry)

@@ -20,7 +20,7 @@ from typing import Any, Final, Self, TypeVar
 from mpnb import events, scheduler
 from mpnb.cache import EncodeCache
 from mpnb.cores import usable_cores
-from mpnb.engine import STDERR, STDOUT, Effects, Job, Outcome, Running, Tell
+from mpnb.engine import STDERR, STDOUT, WARNED, Effects, Job, Outcome, Running, Tell, warn_again
 from mpnb.errors import CodecError, MpnbError, PoolClosedError
 from mpnb.frames import Frame
 from mpnb.hands import GRACE_S, Hands, Mail, OpenJob
@@ -247,6 +247,8 @@ def _results(running: Running, total: int | None) -> Iterator[Any]:
                         sys.stdout.write(text)
                     case (number, text) if number == STDERR:
                         sys.stderr.write(text)
+                    case (number, message, category, filename, line) if number == WARNED:
+                        warn_again(message, category, filename, line)
     finally:
         running.close()
 

@@ -37,12 +37,14 @@ from mpnb.engine import (
     STDERR,
     STDOUT,
     VALUED,
+    WARNED,
     Effects,
     Engine,
     Job,
     Outcome,
     Running,
     entry,
+    warn_again,
 )
 from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDiedError
 from mpnb.events import Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
@@ -182,12 +184,15 @@ class Run:
 
     @staticmethod
     def show(entry: tuple[Any, ...]) -> None:
-        """Replay what an iteration printed."""
-        number, text = entry
+        """Replay what an iteration printed, or warned of."""
+        __tracebackhide__ = True
+        number, *what = entry
         if number == STDOUT:
-            sys.stdout.write(text)
+            sys.stdout.write(*what)
         elif number == STDERR:
-            sys.stderr.write(text)
+            sys.stderr.write(*what)
+        elif number == WARNED:
+            warn_again(*what)
         else:
             msg = f"effect {number} is not one of this loop's"
             raise PlanError(msg)

@@ -23,6 +23,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -31,7 +32,7 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from mpnb import surroundings, wire
-from mpnb.engine import STDERR, STDOUT, Effects
+from mpnb.engine import STDERR, STDOUT, WARNED, Effects
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part
 from mpnb.namespace import Mirror
@@ -172,6 +173,11 @@ class Worker:
             self._written.append((place + 1, [text]))
             effects.append((number, ""))
 
+    def warned(self, message: Warning, category: type[Warning], filename: str, line: int, *_: object) -> None:
+        """Take in a warning of the running iteration; whether it is shown is decided in the notebook."""
+        if self._effects is not None:
+            self._effects.append((WARNED, message, category, filename, line))
+
     def _join_written(self, effects: Effects) -> None:
         for place, texts in self._written:
             effects[place] = (effects[place][0], "".join(texts))
@@ -263,6 +269,7 @@ class Worker:
         signal.signal(signal.SIGINT, self._on_sigint)
         sys.stdout = Capture(STDOUT, self)
         sys.stderr = Capture(STDERR, self)
+        warnings.showwarning = self.warned  # type: ignore[assignment]
         threading.Thread(target=self.read, name="mpnb reader", daemon=True).start()
         self._send(("ready", os.getpid()))
         while True:
@@ -322,6 +329,7 @@ class Worker:
             self._loaded = None
             self._nets, digests = self._jobs[piece.job]
             self._mirror.load([self._parts[digest] for digest in digests])
+            let_warnings_pass()
             self._loaded = piece.job
         return self._mirror.function, self._mirror.decode_items(piece.frame)
 
@@ -424,6 +432,15 @@ def _text(error: BaseException) -> str:
     except Exception as unprintable:
         text = f"(its text can't be had: {type(unprintable).__name__})"
     return f"{name}: {text}" if text else name
+
+
+def let_warnings_pass() -> None:
+    """Show always what is to be shown once: the notebook, which gets it from all workers, knows what it has shown."""
+    once = {"default", "module", "once", "all"}
+    rules = [("always", *rule[1:]) if rule[0] in once else rule for rule in warnings.filters]
+    rules.append(("always", None, Warning, None, 0))
+    warnings.filters[:] = rules  # type: ignore[index]
+    warnings._filters_mutated()  # type: ignore[attr-defined]
 
 
 def watch_lifeline(fd: int, number: int = signal.SIGKILL) -> None:

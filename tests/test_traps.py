@@ -111,11 +111,25 @@ TRAPS = [
         (None,),
     ),
     Trap(
-        "a warning is shown once",
+        "a warning that is caught is caught, and counted once",
         "import warnings\ndef f(x):\n    warnings.warn('mind the gap', stacklevel=1)\n    return x",
-        "with warnings.catch_warnings(record=True) as caught:\n    r = [f(x) for x in range(6)]\nn = len(caught)",
-        ("r", "n"),
-        (None,),
+        "with warnings.catch_warnings(record=True) as caught:\n    r = [f(x) for x in range(6)]\n"
+        "with warnings.catch_warnings(record=True) as every:\n    warnings.simplefilter('always')\n"
+        "    r = [f(x) for x in range(6)]\nn = len(caught), len(every), every[0].lineno, every[0].category\ndel caught, every",
+        ("n",),
+        (True, True),
+    ),
+    Trap(
+        "a warning is shown once, between the prints",
+        "import warnings, numpy as np",
+        "for x in range(8):\n    print(x)\n    y = np.float64(x) / np.float64(x - 4 if x < 6 else 0)\n"
+        "    if x % 2:\n        warnings.warn('odd', DeprecationWarning)\n    z = np.log(np.arange(-2.0, x))",
+    ),
+    Trap(
+        "a warning that is an error",
+        "import warnings\ndef f(x):\n    if x == 5:\n        warnings.warn('five', FutureWarning)\n    return x",
+        "out = []\nwith warnings.catch_warnings():\n    warnings.simplefilter('error')\n    for x in range(9):\n"
+        "        out.append(f(x))",
     ),
     # -------------------------------------------------------------------------------------------------- iterators
     Trap(
@@ -346,7 +360,7 @@ def run(kernel, trap: Trap, first_line: str):
         "status": result.status,
         "error": (result.ename, result.evalue.partition("\nin iteration")[0]),
         "stdout": result.stdout,
-        "stderr": result.stderr,
+        "stderr": re.sub(r"ipykernel_\d+/\d+", "", result.stderr),
         "displays": shown,
         "looks": [(look.result_text, look.ename) for look in looks],
         "traceback": plain(result.traceback),
