@@ -35,6 +35,7 @@ import pickle
 import sys
 import threading
 import types
+import typing
 import weakref
 from collections import ChainMap
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -432,6 +433,13 @@ class Encoder(pickle.Pickler):
             self.classes.append(kind)
             return NotImplemented
         make, arguments, state, _, _, fill = clouds._dynamic_class_reduce(kind)
+        slotted = "__slots__" in vars(kind) and make is clouds._make_skeleton_class
+        if slotted and typing.NamedTuple not in arguments[2]:  # that one makes its own, and allows no others
+            # cloudpickle sets them too late: instances would have a dict beside them
+            arguments[3]["__slots__"] = kind.__slots__  # type: ignore[attr-defined]
+            own = [name for name, value in state[0].items() if type(value) is types.MemberDescriptorType]
+            for name in own:  # those of private names, which are mangled
+                del state[0][name]
         # The last but one argument would make one class of two that were the same at some time.
         return make, (*arguments[:-2], None, None), state, None, None, fill
 

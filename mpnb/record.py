@@ -245,6 +245,8 @@ class _Job:
     rows: dict[int, _Row] = field(default_factory=dict)
     parts: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LOSSES, 0.0))
     costs: _Costs = field(default_factory=_Costs)
+    pulled: int = 0  # iterations that were encoded for it
+    home: int = 0  # iterations that came home
     count: int = 0
     squares: float = 0.0
     lowest: int | None = None  # iteration that it was given
@@ -388,6 +390,8 @@ class Record:
                     if len(self._encodes) > MAX_ENCODES:  # long past: their gaps are accounted for
                         del self._encodes[: MAX_ENCODES // 2]
                 self._site_sent(event.nbytes)
+                if job := self._open_job():
+                    job.pulled += event.count
             case ChunkSent():
                 if job := self._open_job():
                     job.row(self._place(event.worker)).sent[event.chunk] = at
@@ -484,6 +488,7 @@ class Record:
                 lane.add(Span(starts[0] - origin, ends[-1] - origin, FAILED, event.first, event.count, sum(durations)))
             return
         row = job.row(number)
+        job.home += event.count
         self._done += event.count
         if starts:
             first, last = max(starts[0] - origin, row.cursor), max(ends[-1] - origin, row.cursor)
@@ -543,9 +548,10 @@ class Record:
             site = self._site(job.site)
             half = (site.longest[1] if site.longest else 0.0) / 2
             site.longest_was_last = len(ends) > 1 and job.longest_end >= ends[-2] + half
+        called_off = job.home < job.pulled  # else what is still out was taken back, and done by another worker
         for number, row in job.rows.items():
             left = at - row.cursor
-            if row.sent and row.state != REPEATED and left > 0:  # what it was doing was called off
+            if called_off and row.sent and row.state != REPEATED and left > 0:  # what it was doing was called off
                 job.parts[REPEATED] += left
                 self.lanes[number].add(Span(row.cursor, at, FAILED, -1))
             else:

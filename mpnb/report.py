@@ -414,6 +414,7 @@ def timeline(record: Record, ax: Axes | None = None) -> Axes:
         Where to draw; a new figure where it is None.
     """
     from matplotlib.patches import Patch
+    from matplotlib.transforms import ScaledTranslation
 
     lanes = [(f"worker {n}", lane) for n, lane in enumerate(record.lanes)]
     if record.kernel.spans:
@@ -440,9 +441,13 @@ def timeline(record: Record, ax: Axes | None = None) -> Axes:
         ax.legend(
             handles=[Patch(color=colour, label=name) for colour, name in seen.items()],
             loc="upper left",
-            bbox_to_anchor=(0, -0.18),
-            ncols=4,
+            bbox_to_anchor=(0, 0),
+            # below the label of the axis, however high the axes are
+            bbox_transform=ax.transAxes + ScaledTranslation(0, -32 / 72, ax.figure.dpi_scale_trans),
+            ncols=len(seen),
             frameon=False,
+            columnspacing=1.2,
+            handlelength=1.2,
         )
     _undress(ax)
     return ax

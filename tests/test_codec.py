@@ -237,6 +237,28 @@ INSTANCES = [
         "from dataclasses import dataclass\n@dataclass(frozen=True, slots=True)\nclass P:\n    x: int = 0",
         "P(3)",
     ),
+    (
+        "slots",
+        """
+class P:
+    __slots__ = ('x', '__y')
+    def __init__(self, x): self.x = self.__y = x
+    def __eq__(self, o): return (self.x, self.__y, hasattr(self, '__dict__')) == (o.x, o.__y, False)
+""",
+        "P(3)",
+    ),
+    (
+        "slots beside a dict",
+        """
+class B:
+    __slots__ = 'b'
+class P(B):
+    __slots__ = ('x', '__dict__', '__weakref__')
+    def __init__(self, x): self.x = self.b = self.y = x
+    def __eq__(self, o): return (self.x, self.y, self.b) == (o.x, o.y, o.b)
+""",
+        "P(3)",
+    ),
     ("a namedtuple", "from collections import namedtuple\nP = namedtuple('P', 'x y')", "P(1, 2)"),
     ("an enum", "import enum\nclass P(enum.Enum):\n    R = 1\n    G = 2", "P.G"),
     ("a flag", "import enum\nclass P(enum.Flag):\n    R = 1\n    G = 2", "P.G | P.R"),
