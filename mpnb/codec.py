@@ -20,6 +20,8 @@ refuses, dill says how it is made again, and C pickle writes it: one memo, so sh
 and weak references have entries of their own below, which are as faithful and need no 50 ms to import dill.
 """
 
+# ruff: noqa: SLF001 -- cloudpickle's tables have no public names
+
 from __future__ import annotations
 
 import contextvars
@@ -225,7 +227,7 @@ _NO_COPY: Final[Mapping[tuple[type, ...], str]] = {
     ),
     (types.GeneratorType, types.AsyncGeneratorType): "a generator, which only this process can run on",
     (types.CoroutineType, types.FrameType): "a {}, which only this process can run on",
-    (types.TracebackType, contextvars.Context, contextvars.Token, type(datetime.datetime_CAPI)): (  # type: ignore[attr-defined]
+    (types.TracebackType, contextvars.Context, contextvars.Token, type(datetime.datetime_CAPI)): (
         "a {}, which belongs to this process"
     ),
     (weakref.ProxyType, weakref.CallableProxyType): "a weak proxy, whose object nothing may hold on the other side",

@@ -199,13 +199,21 @@ SAME = [
         "m['a'], m['a'] is d['a'], type(m).__name__",
     ),
     ("a property object", "class A: x = property(lambda self: 5)\np = property(lambda self: 7)", "p.fget(0), A().x"),
-    ("a super object", "class A:\n    def f(self): return 1\nclass B(A):\n    def f(self): return 2\nb = B()\nup = super(B, b)", "up.f(), up.__self__ is b"),
+    (
+        "a super object",
+        "class A:\n    def f(self): return 1\nclass B(A):\n    def f(self): return 2\nb = B()\nup = super(B, b)",
+        "up.f(), up.__self__ is b",
+    ),
     (
         "dataclasses' sentinels",
         "import dataclasses\n@dataclasses.dataclass\nclass P:\n    x: int\n    y: list = dataclasses.field(default_factory=list)",
         "[f.default is dataclasses.MISSING for f in dataclasses.fields(P)], dataclasses.replace(P(1), x=2).x",
     ),
-    ("a C descriptor", "import types\nget = types.FunctionType.__code__\ndef f(): pass", "get.__get__(f) is f.__code__"),
+    (
+        "a C descriptor",
+        "import types\nget = types.FunctionType.__code__\ndef f(): pass",
+        "get.__get__(f) is f.__code__",
+    ),
     ("a memoryview of bytes", "m = memoryview(b'abc')", "bytes(m), m.readonly"),
     ("a slice", "s = slice(1, 2)", "[1, 2, 3][s]"),
     ("a metaclass", "class M(type):\n    def __len__(cls): return 3\nclass A(metaclass=M): pass", "len(A)"),
