@@ -62,6 +62,14 @@ class Script:
     names: tuple[Name, ...]
 
 
+_PLAIN: Final = {int, float, complex, str, bytes, bool, type(None)}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether this is a number or text, or a tuple of such: its repr is all that there is to it."""
+    return type(value) in _PLAIN or (type(value) is tuple and all(type(each) in _PLAIN for each in value))
+
+
 class EncodeCache:
     """What the kernel remembers between jobs; lives as long as the pool.
 
@@ -75,6 +83,7 @@ class EncodeCache:
         self._blocks: dict[Hashable, tuple[Block, int]] = {}
         self._parts: dict[str, tuple[Any, Any]] = {}
         self._members: dict[int, tuple[Any, list[int]]] = {}
+        self._constants: dict[int, tuple[Any, list[int] | None, dict[str, tuple[str, Any]]]] = {}
         self._jobs = 0
 
     def begin(self) -> None:
@@ -115,6 +124,19 @@ class EncodeCache:
         _, before = self._members.get(id(holder), (None, None))
         self._members[id(holder)] = holder, now
         return now == before
+
+    def constants(self, holder: Any) -> dict[str, tuple[str, Any]]:
+        """Plain public values of a module or class by name, each with its type: 1, 1.0 and True are equal."""
+        now = list(map(id, vars(holder).values()))
+        _, before, found = self._constants.get(id(holder), (None, None, {}))
+        if now != before:
+            found = {
+                name: (type(value).__name__, value)
+                for name, value in vars(holder).items()
+                if not name.startswith("_") and _is_plain(value)
+            }
+            self._constants[id(holder)] = holder, now, found
+        return found
 
     def forget(self, holder: Any) -> None:
         """Take back what `is_unchanged` noted."""

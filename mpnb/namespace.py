@@ -197,6 +197,9 @@ _CLASS_OWN: Final = frozenset(
 )
 
 
+_UNSET: Final = object()
+
+
 class Mirror:
     """The notebook's names in a worker; one per worker process.
 
@@ -215,6 +218,7 @@ class Mirror:
 
     def __init__(self, namespace: dict[str, Any] | None = None) -> None:
         self._main: dict[str, Any] = vars(sys.modules["__main__"]) if namespace is None else namespace
+        self._replaced: list[tuple[Any, str, Any]] = []  # what libraries had before the notebook's values
         self._cache = EncodeCache()
         self._bundle: list[Any] = []
         self._known: dict[int, int] = {}
@@ -233,6 +237,7 @@ class Mirror:
         """Bind exactly the names of the job these parts are of; everything is decoded afresh from the kept bytes."""
         self._forget()
         state: surroundings.State = {}
+        constants: dict[tuple[str, str], dict[str, tuple[str, Any]]] = {}
         for part in parts:
             kind, details, body, buffers = read_frame(part.frame)
             if kind == "surroundings":
@@ -243,10 +248,27 @@ class Mirror:
             elif kind == "lines":
                 for name, lines in pickle.load(body).items():
                     linecache.cache[name] = (sum(map(len, lines)), None, lines, name)
+            elif kind == "constants":
+                constants = pickle.load(body)
             else:
                 self._load_bundle(details, body, buffers)
         surroundings.apply(state)
+        self._set_constants(constants)
         self._bundle_bytes = self._snapshot((self.function, self._names))
+
+    def _set_constants(self, wanted: dict[tuple[str, str], dict[str, tuple[str, Any]]]) -> None:
+        """Give libraries the plain values that the notebook's have, until the next job."""
+        for (module, qualname), values in wanted.items():
+            holder: Any = sys.modules.get(module)
+            for part in qualname.split(".") if qualname else ():
+                holder = getattr(holder, part, None)
+            if holder is None:
+                continue
+            for name, (kind, value) in values.items():
+                now = vars(holder).get(name, _UNSET)
+                if type(now).__name__ != kind or repr(now) != repr(value):
+                    self._replaced.append((holder, name, now))
+                    setattr(holder, name, value)
 
     def _load_modules(self, prints: dict[str, bytes]) -> None:
         """Import the user's own modules, anew if they differ from the notebook's."""
@@ -269,7 +291,13 @@ class Mirror:
         return next((name for name, each in prints.items() if fingerprint(modules[name], self._cache) != each), None)
 
     def _forget(self) -> None:
-        """Unbind everything."""
+        """Unbind everything, and give libraries their own values back."""
+        while self._replaced:
+            holder, name, value = self._replaced.pop()
+            if value is _UNSET:
+                delattr(holder, name)
+            else:
+                setattr(holder, name, value)
         for name in [name for name in self._main if not _is_dunder(name) or name == "__file__"]:
             del self._main[name]
         self._names = {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import pickle
+import string
 import subprocess
 import sys
 import threading
@@ -717,6 +719,36 @@ def test_a_notebook_function_in_a_library_is_refused(notebook: Notebook, monkeyp
     monkeypatch.setattr(textwrap, "dedent", notebook.names["mine"])
     with pytest.raises(CodecError, match="textwrap.dedent"):
         JobEncoder(notebook.job("textwrap.dedent('x')"), EncodeCache())
+
+
+def test_what_the_notebook_set_in_a_library_is_set_in_a_worker(notebook: Notebook, worker: Worker) -> None:
+    """A plain value that the notebook gave a library's module or class, or the builtins, is the worker's as well."""
+    notebook.cell(
+        "import string\nfrom textwrap import TextWrapper\ndef f(): return TextWrapper.x, string.digits, extra"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(string, "digits", "01")
+        patch.setattr("textwrap.TextWrapper.x", 4, raising=False)
+        for extra in (1, True, 1.5, "text", None):
+            patch.setattr(builtins, "extra", extra, raising=False)
+            assert repr(result(notebook, worker, "f()")) == repr((4, "01", extra))
+    notebook.cell("import builtins")
+    left = "[string.digits, hasattr(builtins, 'extra'), hasattr(TextWrapper, 'x')]"
+    assert result(notebook, worker, left) == ["0123456789", False, False]
+
+
+@pytest.mark.parametrize("what", ["mine", "Mine", "Mine()", "Mine().m", "functools.partial(mine, 1)"])
+def test_whatever_the_notebook_put_into_a_library_is_refused(notebook: Notebook, what: str) -> None:
+    """A function, class, instance, method or partial of the notebook's in a library: CodecError."""
+    import colorsys
+
+    cell = "import functools, colorsys\ndef mine(*a): return 1\nclass Mine:\n    def m(self, *a): return 1\n"
+    notebook.cell(f"{cell}    __call__ = m\nwhat = {what}")
+    for holder, name in ((colorsys, "rgb_to_hls"), (builtins, "oct")):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(holder, name, notebook.names["what"])
+            with pytest.raises(CodecError, match=rf"{holder.__name__}\.{name}"):
+                JobEncoder(notebook.job("oct(3), colorsys.rgb_to_hls(1, 2, 3)"), EncodeCache())
 
 
 # modules of the user's own
