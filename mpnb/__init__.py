@@ -45,9 +45,10 @@ def __getattr__(name: str) -> Any:
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Hook `%%parallel` into IPython and start the pool in the background."""
     from mpnb import magic
-    from mpnb.pool import Pool
 
     def start() -> Pool:
+        from mpnb.pool import Pool
+
         pool = Pool()
         pool.start()
         return pool

@@ -1,4 +1,4 @@
-"""Arrays and memory: an array in, the bytes it lies in and their layout out, and an array over bytes again.
+"""Arrays and memory: an array in, its bytes and their layout out, and an array over bytes again.
 
 Strides are kept, because numpy's sums hang on them in the last bits. Imports no numpy: who has an array has loaded it.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def memory_of(array: Any) -> tuple[Any, Any, int]:
-    """Give the memory an array uses as read-only bytes, its strides (None: plain C order), and where it begins there."""
+    """The memory an array uses as read-only bytes, its strides (None: plain C order), where it begins there."""
     flags = array.flags
     if flags.c_contiguous:
         flat = array.reshape(-1)
@@ -47,10 +47,12 @@ class _Memory:
 
 
 def fill_array(array: Any, state: Any) -> None:
+    """Give an array of objects (or of a subclass) its state."""
     array.__setstate__(state)
 
 
-def mapped_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
+def mapped_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, _writeable: bool) -> Any:
+    """An array over a buffer, read-only whatever it was."""
     numpy = sys.modules["numpy"]
     array = numpy.ndarray(shape, dtype, buffer, offset, strides)
     array.flags.writeable = False
@@ -58,6 +60,7 @@ def mapped_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int,
 
 
 def own_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
+    """An array with memory of its own, laid out and writeable as it was."""
     numpy = sys.modules["numpy"]
     source = numpy.frombuffer(buffer, "u1") if len(buffer) else numpy.empty(0, "u1")
     if strides is None:
@@ -73,6 +76,7 @@ def own_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, wr
 
 
 def view_of(frozen: Container[int], of: Any, offset: int, dtype: Any, shape: Any, strides: Any, writeable: bool) -> Any:
+    """A view of an array; read-only where that is, or where its memory is among the frozen."""
     numpy = sys.modules["numpy"]
     if of.flags.c_contiguous:
         buffer = of if of.dtype.kind not in "Mm" else of.view("i8")

@@ -184,6 +184,7 @@ def _same_content(block: Block, pieces: Sequence[Any]) -> bool:
 
 
 def digest(*pieces: bytes) -> bytes:
+    """Sixteen bytes that stand for these."""
     found = hashlib.blake2b(digest_size=16)
     for piece in pieces:
         found.update(piece)

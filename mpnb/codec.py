@@ -14,12 +14,19 @@ A frame is a pickle (protocol 5, C pickler) and the big buffers beside it. Three
     JobEncoder.decode_effects ◄ effects ─ encode_effects
 
 Functions travel as marshalled code, closure and attributes, and get the worker's `__main__` (or their own module) as
-their globals; notebook classes by cloudpickle's reducers; all else by C pickle. dill is not used: what it adds to this
-(locks, lru_cache, weak references) is in the tables below, and some of what it adds (open files) is not faithful.
+their globals; not by dill, which gives each a private copy of its globals, fails on mutual recursion, and takes ten
+times as long. Notebook classes travel by cloudpickle's reducers (dill loses enums), all else by C pickle. For what that
+refuses, dill says how it is made again, and C pickle writes it: one memo, so shared objects stay shared. Locks, caches
+and weak references have entries of their own below, which are as faithful and need no 50 ms to import dill.
 """
+
+# ruff: noqa: SLF001 -- cloudpickle's tables have no public names
 
 from __future__ import annotations
 
+import contextvars
+import dataclasses
+import datetime
 import functools
 import gc
 import importlib
@@ -173,6 +180,60 @@ def _reduce_cached_property(thing: Any) -> Any:
     return functools.cached_property, (thing.func,), state, None, None, fill_attributes
 
 
+class _Noted:
+    """Stands in for a dill pickler: notes how one object is made again, and writes nothing."""
+
+    _recurse = _byref = False
+    _strictio = True
+    proto = 5
+
+    def __init__(self) -> None:
+        self.reduced: tuple[Any, ...] | None = None
+
+    def save_reduce(self, *reduced: Any, obj: Any = None) -> None:
+        del obj
+        self.reduced = reduced
+
+
+def _by_dill(kind: type) -> Callable[[Any, Any], Any] | None:
+    """What dill knows of a class that C pickle refuses; None where it knows nothing."""
+    dill = importlib.import_module("dill._dill")
+    save = dill.Pickler.dispatch.get(kind)
+    if save is None:
+        return None
+
+    def reduce(encoder: Any, thing: Any) -> Any:
+        del encoder
+        noted = _Noted()
+        try:
+            save(noted, thing)
+        except AttributeError:  # it wants to write by itself
+            return NotImplemented
+        return NotImplemented if noted.reduced is None else noted.reduced
+
+    return reduce
+
+
+def _reduce_memoryview(view: Any) -> Any:
+    if type(view.obj) is not bytes or view.nbytes != len(view.obj) or view.format != "B" or not view.c_contiguous:
+        raise Unsendable("a memoryview: a worker would get a copy")
+    return memoryview, (view.obj,)  # bytes can't change, so nobody can tell
+
+
+#: Classes of which there is no faithful copy, though dill or a proxy's own object would give something.
+_NO_COPY: Final[Mapping[tuple[type, ...], str]] = {
+    (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO): (
+        "an open file: open it inside the loop"
+    ),
+    (types.GeneratorType, types.AsyncGeneratorType): "a generator, which only this process can run on",
+    (types.CoroutineType, types.FrameType): "a {}, which only this process can run on",
+    (types.TracebackType, contextvars.Context, contextvars.Token, type(datetime.datetime_CAPI)): (
+        "a {}, which belongs to this process"
+    ),
+    (weakref.ProxyType, weakref.CallableProxyType): "a weak proxy, whose object nothing may hold on the other side",
+}
+_HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+
 _TABLE: Final[ChainMap[Any, Callable[[Any], Any]]] = ChainMap(
     {
         type(threading.Lock()): _reduce_lock,
@@ -181,12 +242,10 @@ _TABLE: Final[ChainMap[Any, Callable[[Any], Any]]] = ChainMap(
         weakref.WeakKeyDictionary: lambda thing: (weakref.WeakKeyDictionary, (dict(thing),)),
         weakref.WeakValueDictionary: lambda thing: (weakref.WeakValueDictionary, (dict(thing),)),
         functools.cached_property: _reduce_cached_property,
-        io.TextIOWrapper: _refuse("an open file: open it inside the loop"),
-        io.BufferedReader: _refuse("an open file: open it inside the loop"),
-        io.BufferedWriter: _refuse("an open file: open it inside the loop"),
-        io.FileIO: _refuse("an open file: open it inside the loop"),
-        memoryview: _refuse("a memoryview: a worker would get a copy"),
-        types.GeneratorType: _refuse("a generator, which only this process can run on"),
+        memoryview: _reduce_memoryview,
+        type(dataclasses.MISSING): lambda _: "MISSING",  # a sentinel: by name
+        type(dataclasses.KW_ONLY): lambda _: "KW_ONLY",
+        **{kind: _refuse(why) for kinds, why in _NO_COPY.items() for kind in kinds},
         CodeType: lambda code: (_code, (marshal.dumps(code),)),
     },
     clouds.Pickler._dispatch_table,
@@ -266,11 +325,11 @@ class Encoder(pickle.Pickler):
         try:
             handler = self._handlers[kind]
         except KeyError:
-            handler = self._handlers[kind] = self._handler(kind)
+            handler = self._handlers[kind] = self._handler(kind, thing)
         return NotImplemented if handler is None else handler(self, thing)
 
-    def _handler(self, kind: type) -> Callable[[Any, Any], Any] | None:
-        """Choose, once per class, who reduces its instances."""
+    def _handler(self, kind: type, thing: Any) -> Callable[[Any, Any], Any] | None:
+        """Choose, once per class, who reduces its instances, of which this is the first."""
         if kind.__module__ == "__main__" and "__slotnames__" not in vars(kind):
             self.unmarked.append(kind)
         mine = type(self)
@@ -285,6 +344,8 @@ class Encoder(pickle.Pickler):
             internals, pandas = sys.modules.get("pandas._libs.internals"), sys.modules["pandas"]
             if issubclass(kind, (getattr(internals, "Block", ()), getattr(pandas, "Index", ()))):
                 return mine.note_pandas
+        if kind is super:  # C pickle would ask what it stands for, and write that
+            return _by_dill(kind)
         if kind.__module__ == "itertools":
             raise Unsendable("an iterator, which only this process can run on")  # pickling is deprecated from 3.12 on
         if (
@@ -295,6 +356,11 @@ class Encoder(pickle.Pickler):
             for base in (threading.local, *_REFUSED):
                 if issubclass(kind, base):
                     raise Unsendable(f"{kind.__qualname__} belongs to this process")
+            if not kind.__flags__ & _HEAP_TYPE:  # of C: it may have nothing that C pickle could write
+                try:
+                    thing.__reduce_ex__(5)
+                except TypeError:
+                    return _by_dill(kind)
         return None
 
     # functions, classes, modules

@@ -30,6 +30,11 @@ SLOW_PACE_S: Final = 1.0  # between two pictures sent whole
 SPANS_PER_S: Final = 2000  # of snapshots, which grow with the run: about 60 kB/s
 
 
+@functools.cache
+def _has_widgets() -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in ("anywidget", "ipywidgets"))
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What the front end can do, as far as the kernel can know."""
@@ -46,7 +51,7 @@ class Environment:
         shell = get_ipython()  # type: ignore[no-untyped-call,unused-ignore]
         return cls(
             kernel=getattr(shell, "kernel", None) is not None,
-            widgets=all(importlib.util.find_spec(name) is not None for name in ("anywidget", "ipywidgets")),
+            widgets=_has_widgets(),
             terminal=sys.stderr.isatty(),
         )
 

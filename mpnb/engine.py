@@ -12,6 +12,7 @@ import copy
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final, Protocol
@@ -116,6 +117,15 @@ class Engine(Protocol):
         ...
 
 
+class _Notebook:
+    """The engine of the notebook, from the moment that it is on its way."""
+
+    engine: Future[Engine] | None = None
+
+
+notebook: Final = _Notebook()
+
+
 #: How an effect uses its operands up, so that what the iteration does to them later must not show: what going through
 #: them gives now; the same, where the last one is a slice; their present value; that with all that hangs on it.
 ITERATED: Final = "iterated"
@@ -177,7 +187,7 @@ def _is_own(kind: type) -> bool:
 
 
 def _is_lent(value: Any) -> bool:
-    """Is it an array in memory that this process may only read?"""
+    """Tell whether it is an array in memory that this process may only read."""
     numpy = sys.modules.get("numpy")
     if numpy is None or type(value) is not numpy.ndarray or value.dtype.hasobject:
         return False

@@ -92,7 +92,7 @@ class JobEncoder:
             # pickling an instance leaves an attribute on its class: the notebook's classes stay as they are
             for kind in encoder.unmarked:
                 if "__slotnames__" in vars(kind):
-                    del kind.__slotnames__
+                    del kind.__slotnames__  # type: ignore[attr-defined]  # copyreg's
 
     def _dump_names(
         self, encoder: Encoder, bound: Mapping[Name, None], named: set[int], roots: list[tuple[str, Any]]
@@ -294,7 +294,7 @@ class JobEncoder:
         """Whether this alone can be encoded."""
         try:
             Encoder(io.BytesIO(), self._cache, self._main, {}, []).dump(thing)
-        except Exception as error:  # noqa: BLE001 - any reducer of the user's may raise anything
+        except Exception as error:
             return error
         return None
 

@@ -4,6 +4,9 @@ Two hooks instead of a magic that runs the cell, so that `await`, a final `;`, `
 as without it. An input transformer turns the `%%parallel` line into a string that stands alone, in the same line: a
 statement without effect that the syntax tree still has. An AST transformer takes it out and rewrites the cell. So no
 state is kept between the two, and `%%time` above `%%parallel` works as well.
+
+Loading costs the cell that does it next to nothing: the rooms behind this one are imported, and the pool is started, by
+a thread of its own.
 """
 
 from __future__ import annotations
@@ -12,17 +15,16 @@ import argparse
 import ast
 import copy
 import functools
+import importlib
 import shlex
+import threading
 import warnings
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from IPython.core.error import UsageError
 
-from mpnb import plan
-from mpnb.events import Event, Ticked
-from mpnb.plan.loops import ENTRY
-from mpnb.plan.rewrite import REPLAY, VALUE
-from mpnb.session import Options, Run, Session, current
+from mpnb.engine import notebook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +32,14 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from mpnb.engine import Engine
+    from mpnb.events import Event
+    from mpnb.session import Options, Run
 
 MARK: Final = "%%parallel"
 #: Cell magics that run the cell as Python through IPython: %%parallel goes below them.
 _TRANSPARENT: Final = frozenset({"%%time", "%%capture"})
-_HIDDEN: Final = (plan.RUN, REPLAY, ENTRY, VALUE)
+#: What the names begin with that a rewritten cell uses, and that go when it is over.
+_HIDDEN: Final = "_mpnb"
 #: Seconds after which a run in the pool shows its panel; shorter ones would only flicker.
 _PANEL_AFTER_S: Final = 0.25
 
@@ -98,6 +103,8 @@ def read_line(line: str) -> Options:
         words = shlex.split(line, comments=True)
     except ValueError as error:
         raise UsageError(f"{MARK}: {error}") from None
+    from mpnb.session import Options
+
     found = _parser().parse_args(words)
     return Options(
         workers=found.workers,
@@ -141,9 +148,8 @@ def _marked(tree: ast.Module) -> Options | None:
 class CellTransformer(ast.NodeTransformer):
     """The AST transformer: rewrites a marked cell and starts its run."""
 
-    def __init__(self, shell: InteractiveShell, session: Session) -> None:
+    def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
-        self.session = session
         self.run: Run | None = None
         self.view: _View | None = None
 
@@ -161,11 +167,13 @@ class CellTransformer(ast.NodeTransformer):
             return node
 
     def _rewritten(self, node: ast.Module, options: Options) -> ast.Module:
+        from mpnb import plan, session
+
         self.finish("finished")  # a run left over from a cell that never ended
         cell = plan.read_cell(node)
         self.view = None if options.quiet or options.explain else _View()
         listeners = [self.view.on_event] if self.view else []
-        run = self.session.begin(cell, self.shell.user_ns, options, listeners)
+        run = session.current().begin(cell, self.shell.user_ns, options, listeners)
         if self.view:
             self.view.attach(run)
         if options.explain:
@@ -193,8 +201,8 @@ class CellTransformer(ast.NodeTransformer):
         self.run = self.view = None
         if run is None:
             return
-        for name in _HIDDEN:
-            self.shell.user_ns.pop(name, None)
+        for name in [name for name in self.shell.user_ns if name.startswith(_HIDDEN)]:
+            del self.shell.user_ns[name]
         run.end(status)
         if view is not None:
             view.close()
@@ -215,7 +223,7 @@ class _View:
         self.dashboard = Dashboard(run.record, on_stop=run.stop, key="run")
 
     def on_event(self, event: Event) -> None:
-        if not isinstance(event, Ticked) or self.dashboard is None:
+        if type(event).__name__ != "Ticked" or self.dashboard is None:
             return
         if self.first_tick is None:
             self.first_tick = event.at
@@ -229,10 +237,12 @@ class _View:
 
 def load(shell: InteractiveShell, make_engine: Callable[[], Engine]) -> None:
     """Hook into a shell; the pool starts in the background."""
-    session = current(make_engine)
     if any(isinstance(transformer, CellTransformer) for transformer in shell.ast_transformers):
         return
-    transformer = CellTransformer(shell, session)
+    if notebook.engine is None:
+        notebook.engine = Future()
+        threading.Thread(target=_warm_up, args=(make_engine,), name="mpnb-start", daemon=True).start()
+    transformer = CellTransformer(shell)
     shell.input_transformers_cleanup.append(take_line)
     shell.ast_transformers.append(transformer)
     shell.events.register("post_run_cell", transformer.after_cell)
@@ -242,6 +252,17 @@ def load(shell: InteractiveShell, make_engine: Callable[[], Engine]) -> None:
 
     parallel.__doc__ = _help()
     shell.magics_manager.register_function(parallel, "cell", "parallel")
+
+
+def _warm_up(make_engine: Callable[[], Engine]) -> None:
+    """Start the pool first, then import what the first cell will need."""
+    assert notebook.engine is not None
+    try:
+        notebook.engine.set_result(make_engine())
+    except Exception as error:  # the first cell raises it, and runs serially
+        notebook.engine.set_exception(error)
+    for room in ("mpnb.jobs", "mpnb.session", "mpnb.dashboard"):
+        importlib.import_module(room)
 
 
 def unload(shell: InteractiveShell) -> None:

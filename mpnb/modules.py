@@ -1,4 +1,4 @@
-"""The user's own modules: which a task uses, and whether a worker has the same. Modules in, digests out; imports none."""
+"""The user's own modules: which ones a task uses, and what is in them. Modules in, digests out; imports none."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def data_of(module: ModuleType) -> Iterator[tuple[str, Any]]:
     for name, value in list(vars(module).items()):
         if isinstance(value, (FunctionType, type)):
             if value.__module__ == module.__name__:
-                members = vars(value).values() if isinstance(value, type) else (value.__defaults__, value.__kwdefaults__)
+                members = (
+                    vars(value).values() if isinstance(value, type) else (value.__defaults__, value.__kwdefaults__)
+                )
                 yield name, [each for each in members if not callable(each)]
         elif not isinstance(value, (ModuleType, *SETS)) and not (name.startswith("__") and name.endswith("__")):
             yield name, value

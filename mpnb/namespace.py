@@ -4,6 +4,8 @@
 owns the dict of `__main__`, binds exactly a job's names in it, and sees whether a task changed what it was lent.
 """
 
+# ruff: noqa: SLF001 -- the pickler and the net of a mirror are parts of it
+
 from __future__ import annotations
 
 import hashlib
@@ -114,20 +116,19 @@ class _EffectEncoder(Encoder):
             # A copy, as pandas would make at the first write; read-only only because what it lay in was lent.
             reduced = super().reduce_array(array)
             return (reduced[0], (*reduced[1][:-1], True)) if lent is not None and len(reduced) == 2 else reduced
-        else:
-            if lent is not None:
-                if type(array) is not numpy.ndarray or array.dtype.hasobject:
-                    raise Unsendable("a view of a shared array, of a kind that can't be sent as a view")
-                # Every lent array is read-only here; in the kernel the view is as writeable as what it is a view of.
-                return make_view, (*self._as_view(array, lent)[:-1], array.nbytes <= _span(array))
-            root = array
-            while isinstance(root.base, numpy.ndarray):
-                root = root.base
-            self.roots.setdefault(id(root), set()).add(id(array))
-            if root is not array and id(root) in self._as_views:
-                if type(array) is not numpy.ndarray or type(root) is not numpy.ndarray or array.dtype.hasobject:
-                    raise Unsendable("arrays that share memory, of a kind that can't be sent so")
-                return make_view, self._as_view(array, root)
+        if lent is not None:
+            if type(array) is not numpy.ndarray or array.dtype.hasobject:
+                raise Unsendable("a view of a shared array, of a kind that can't be sent as a view")
+            # Every lent array is read-only here; in the kernel the view is as writeable as what it is a view of.
+            return make_view, (*self._as_view(array, lent)[:-1], array.nbytes <= _span(array))
+        root = array
+        while isinstance(root.base, numpy.ndarray):
+            root = root.base
+        self.roots.setdefault(id(root), set()).add(id(array))
+        if root is not array and id(root) in self._as_views:
+            if type(array) is not numpy.ndarray or type(root) is not numpy.ndarray or array.dtype.hasobject:
+                raise Unsendable("arrays that share memory, of a kind that can't be sent so")
+            return make_view, self._as_view(array, root)
         return super().reduce_array(array)
 
     def _as_view(self, array: Any, of: Any) -> tuple[Any, ...]:
@@ -410,7 +411,7 @@ class Mirror:
         if self._regions is None:
             numpy = sys.modules["numpy"]
             arrays = [a for a in (*self._bundle, *self._chunk) if isinstance(a, numpy.ndarray) and a.size]
-            bounds = sorted((_bounds(a) + (n,) for n, a in enumerate(arrays)))
+            bounds = sorted(((*_bounds(a), n) for n, a in enumerate(arrays)))
             self._regions = [low for low, _, _ in bounds], [(high, arrays[n]) for _, high, n in bounds]
         starts, ends = self._regions
         low, _ = _bounds(array)
@@ -434,7 +435,7 @@ class Mirror:
     def _probe(self, thing: Any) -> Exception | None:
         try:
             _EffectEncoder(self, io.BytesIO(), [], frozenset()).dump(thing)
-        except Exception as error:  # noqa: BLE001 - any reducer of the user's may raise anything
+        except Exception as error:
             return error
         return None
 

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
 from queue import Empty
 from types import FunctionType, TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from mpnb import events, scheduler
 from mpnb.cache import EncodeCache
@@ -24,7 +24,9 @@ from mpnb.engine import STDERR, STDOUT, WARNED, Effects, Job, Outcome, Running, 
 from mpnb.errors import CodecError, MpnbError, PoolClosedError
 from mpnb.frames import Frame
 from mpnb.hands import GRACE_S, Hands, Mail, OpenJob
-from mpnb.jobs import ItemsMemo, JobEncoder
+
+if TYPE_CHECKING:
+    from mpnb.jobs import ItemsMemo, JobEncoder
 
 TICK_S: Final = 0.05  # an interrupt is seen within it; with the grace of close() that is 0.15 s
 PULL_S: Final = 0.02  # an iterable that takes long to give its items is left alone after so long
@@ -167,6 +169,8 @@ class Pool:
 
     def encoder(self, job: Job) -> JobEncoder:
         """What turns this job's names and items into frames; raises CodecError."""
+        from mpnb.jobs import JobEncoder  # not before the processes are on their way: it takes as long as they do
+
         return JobEncoder(job, self._cache)
 
     def imap(self, function: Callable[[A], R], items: Iterable[A]) -> Iterator[R]:

@@ -44,6 +44,7 @@ from mpnb.engine import (
     Outcome,
     Running,
     entry,
+    notebook,
     warn_again,
 )
 from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDiedError
@@ -867,16 +868,18 @@ class _interrupts_set_flag:  # noqa: N801 -- reads as a clause: with _interrupts
 
 
 _sessions: list[Session] = []
+_starting = threading.Lock()  # the pool may be on its way in another thread
 
 
-def current(engine: Callable[[], Engine] | None = None) -> Session:
-    """The notebook's session; made with `engine()` when there is none yet."""
-    if not _sessions:
-        if engine is None:
-            msg = "mpnb is not loaded: run %load_ext mpnb first"
-            raise MpnbError(msg)
-        _sessions.append(Session(engine()))
-    return _sessions[0]
+def current() -> Session:
+    """The notebook's session; waits for an engine that is on its way."""
+    with _starting:
+        if not _sessions:
+            if notebook.engine is None:
+                msg = "mpnb is not loaded: run %load_ext mpnb first"
+                raise MpnbError(msg)
+            _sessions.append(Session(notebook.engine.result()))
+        return _sessions[0]
 
 
 def last_run() -> Record | None:

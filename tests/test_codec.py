@@ -6,6 +6,7 @@ import builtins
 import os
 import pickle
 import string
+import subprocess
 import sys
 import threading
 from typing import Any
@@ -194,6 +195,29 @@ SAME = [
         "from typing import NamedTuple, TypeVar\nT = TypeVar('T')\nclass N(NamedTuple):\n    a: int = 1",
         "N(2).a",
     ),
+    (
+        "a mappingproxy",
+        "import types\nd = {'a': [1]}\nm = types.MappingProxyType(d)",
+        "m['a'], m['a'] is d['a'], type(m).__name__",
+    ),
+    ("a property object", "class A: x = property(lambda self: 5)\np = property(lambda self: 7)", "p.fget(0), A().x"),
+    (
+        "a super object",
+        "class A:\n    def f(self): return 1\nclass B(A):\n    def f(self): return 2\nb = B()\nup = super(B, b)",
+        "up.f(), up.__self__ is b",
+    ),
+    (
+        "dataclasses' sentinels",
+        "import dataclasses\n@dataclasses.dataclass\nclass P:\n    x: int\n    y: list = dataclasses.field(default_factory=list)",
+        "[f.default is dataclasses.MISSING for f in dataclasses.fields(P)], dataclasses.replace(P(1), x=2).x",
+    ),
+    (
+        "a C descriptor",
+        "import types\nget = types.FunctionType.__code__\ndef f(): pass",
+        "get.__get__(f) is f.__code__",
+    ),
+    ("a memoryview of bytes", "m = memoryview(b'abc')", "bytes(m), m.readonly"),
+    ("a slice", "s = slice(1, 2)", "[1, 2, 3][s]"),
     ("a metaclass", "class M(type):\n    def __len__(cls): return 3\nclass A(metaclass=M): pass", "len(A)"),
     (
         "__init_subclass__",
@@ -291,6 +315,40 @@ def test_items_of_a_class_that_no_name_leads_to(notebook: Notebook, worker: Work
     assert [e[0][1].x for e in effects] == [10, 11, 12]
     assert {type(e[0][1]) for e in effects} == {notebook.names["Point"]}
     assert all(e[0][2] is p for e, p in zip(effects, points, strict=True))
+
+
+UNFAITHFUL = [
+    ("a weak proxy", "import weakref\nclass A: pass\na = A()\nthing = weakref.proxy(a)"),
+    ("a context", "import contextvars\nthing = contextvars.copy_context()"),
+    ("a capsule", "import datetime\nthing = datetime.datetime_CAPI"),
+    ("a frame", "import sys\nthing = sys._getframe()"),
+    ("a coroutine", "async def f(): pass\nthing = f()\nthing.close()"),
+    ("a memoryview of what can change", "thing = memoryview(bytearray(b'abc'))"),
+    ("a part of a memoryview", "thing = memoryview(b'abc')[1:]"),
+    ("an open file", "import os\nthing = open(os.devnull, 'rb+')"),
+]
+
+
+@pytest.mark.parametrize("cell", [case[1] for case in UNFAITHFUL], ids=[case[0] for case in UNFAITHFUL])
+def test_what_would_be_no_copy_is_refused(notebook: Notebook, cell: str) -> None:
+    """What dill would take but not copy faithfully is an error that names it."""
+    notebook.cell(cell)
+    with pytest.raises(CodecError, match="'thing'"):
+        JobEncoder(notebook.job("thing"), EncodeCache())
+    if hasattr(notebook.names["thing"], "fileno"):
+        notebook.names["thing"].close()
+
+
+def test_dill_is_imported_only_where_it_is_needed() -> None:
+    """An ordinary job does not pay for it."""
+    code = (
+        "import sys, types\nfrom mpnb.cache import EncodeCache\nfrom mpnb.jobs import JobEncoder\nfrom mpnb.engine import Job\n"
+        "xs = [1]\ndef f(item, effects): effects.append((0, xs))\nJobEncoder(Job(f), EncodeCache())\nprint('dill' in sys.modules)\n"
+        "xs = super(dict, {})\nJobEncoder(Job(f), EncodeCache())\nprint('dill' in sys.modules)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
 
 
 # identity
@@ -619,7 +677,7 @@ def test_names_that_went_are_gone(notebook: Notebook, worker: Worker) -> None:
         ),
         ("d = {'k': (x for x in [1])}", "d", "d['k']"),
         ("import os\nf = open(os.devnull)", "f", "f"),
-        ("m = memoryview(b'x')", "m", "m"),
+        ("m = memoryview(bytearray(b'x'))", "m", "m"),
         ("import itertools\nc = [itertools.count()]", "c", "c[0]"),
         ("deep = []\nfor i in range(100_000): deep = [deep]", "deep", "deep"),
         ("def f(): return eval('1')", "f()", "eval()"),

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import pytest
-from mirror_process import Notebook, Worker
+from mirror_process import Notebook, Worker  # noqa: TC002 -- as the other tests of the mirror
 from test_codec import result, run
 
 from mpnb import plan
@@ -164,7 +164,7 @@ def test_what_takes_an_order(notebook: Notebook, cell: str, expected: str | bool
     loop = plan.read_cell(ast.parse(cell)).sites[0].loop
     assert loop is not None
     leaf = loop.iterable.args[0] if isinstance(loop.iterable, ast.Call) else loop.iterable
-    finding = plan.inspect_loop(loop, notebook.names, [eval(ast.unparse(leaf), notebook.names)])
+    finding = plan.inspect_loop(loop, notebook.names, [eval(ast.unparse(leaf), notebook.names)])  # noqa: S307 -- our own text
     assert (finding.refusal.code if finding.refusal else finding.orders) == expected
 
 
@@ -199,7 +199,9 @@ def test_a_set_from_which_an_order_may_be_taken_is_not_sent(
 def test_a_name_that_is_a_set_is_sent(notebook: Notebook, worker: Worker) -> None:
     """`word in stopwords` is split also where the loop takes an order from something else."""
     notebook.cell("stop = {'the', 'a'}\nfine = [{1, 2, 3}]")
-    effects = run(notebook, worker, "effects.append((0, [w in stop for w in item], list(fine[0])))", [["the", "x"]], orders=True)
+    effects = run(
+        notebook, worker, "effects.append((0, [w in stop for w in item], list(fine[0])))", [["the", "x"]], orders=True
+    )
     assert effects == [[(0, [True, False], [1, 2, 3])]]
 
 
@@ -214,11 +216,13 @@ def test_a_named_set_that_is_also_an_item(notebook: Notebook, worker: Worker) ->
 
 def test_sets_that_a_local_module_holds(notebook: Notebook, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker imports the user's module itself, so that sets inside its data have another order there."""
-    (tmp_path / "tagged_of_mine.py").write_text("TABLE = {'k': {'a', 'b'}}\nSTOP = {'x', 'y'}\ndef f(): return list(TABLE['k'])\n")
+    (tmp_path / "tagged_of_mine.py").write_text(
+        "TABLE = {'k': {'a', 'b'}}\nSTOP = {'x', 'y'}\ndef f(): return list(TABLE['k'])\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     notebook.cell("import tagged_of_mine")
     JobEncoder(notebook.job("tagged_of_mine.f()"), EncodeCache())
-    with pytest.raises(CodecError, match="tagged_of_mine.TABLE"):
+    with pytest.raises(CodecError, match=r"tagged_of_mine\.TABLE"):
         JobEncoder(notebook.job("tagged_of_mine.f()", orders=True), EncodeCache())
     del sys.modules["tagged_of_mine"]
 

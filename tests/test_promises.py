@@ -264,7 +264,7 @@ ERRORS = [
         "type(e) is NameError, e.name",
         (True, "missing_name"),
     ),
-    ("out.append([0] * 7 + [1] * (x != 7) and [1, 2, 3][x % 7 or 3 * (x == 7)])", "type(e) is IndexError", True),
+    ("pick = [1, 2, 3]\n    out.append(pick[x // 4 + 2 * (x == 7)])", "type(e) is IndexError", True),
 ]
 
 

@@ -264,5 +264,5 @@ def test_a_running_piece_is_never_given_back_whole(
     worker._queue = []
     worker._running = worker_room._Piece(7, 0, 0, 0, following, stop, Frame(b""), sent)
     worker._give_back(7)
-    assert said == [("returned", 7, *given)]
+    assert said == [("returned", 7, *given, False)]  # False: it still has a batch to end
     assert worker._running.stop == (given[0] or stop) > sent

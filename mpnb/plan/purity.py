@@ -281,7 +281,7 @@ class Inspector:
         self.alive: list[object] = []  # keeps the ids above from being used again
         self.classes: set[type] = set()
         self.classes_before = 0
-        self.previous: dict[tuple[int, frozenset[str]], Summary] = {}  # of the pass before: what recursion is taken to do
+        self.previous: dict[tuple[int, frozenset[str]], Summary] = {}  # the pass before: what recursion is taken to do
         self.recursive = False
         self.under_way: set[tuple[int, frozenset[str]]] = set()
         self._walk_left = 5_000
@@ -710,7 +710,8 @@ class _BodyReader(ast.NodeVisitor):
                 both_sets = isinstance(op, ast.BitOr | ast.BitAnd | ast.Sub | ast.BitXor)
                 is_set = both_sets and any(s.is_set for s in sides)
                 no_set = not both_sets or any(s.no_set for s in sides) or _is_number(node)
-                return Value(min(1 if s.fresh == 0 else s.fresh for s in sides), is_set=is_set, no_set=no_set and not is_set)
+                fresh = min(1 if s.fresh == 0 else s.fresh for s in sides)
+                return Value(fresh, is_set=is_set, no_set=no_set and not is_set)
             case ast.BoolOp(values=values):
                 return _join([self.value(v) for v in values])
             case ast.IfExp(body=body, orelse=orelse):
@@ -1055,9 +1056,8 @@ class _BodyReader(ast.NodeVisitor):
                 for part in parts:
                     self._visit_result(part)
             case ast.Dict(keys=keys, values=values):
-                for part in [*keys, *values]:
-                    if part is not None:
-                        self._visit_result(part)
+                for part in filter(None, [*keys, *values]):
+                    self._visit_result(part)
             case _:
                 self.visit(node)
 
@@ -1296,12 +1296,12 @@ class _BodyReader(ast.NodeVisitor):
                 continue
             self._change(given[parameter], node, needed)
         for parameter in summary.calls:
-            argument = given.get(parameter)
-            value = self.value(argument) if argument is not None else UNKNOWN
+            handed = given.get(parameter)
+            value = self.value(handed) if handed is not None else UNKNOWN
             if value.checked:
                 continue
-            if argument is not None and isinstance(argument, ast.Name) and argument.id in self.parameters:
-                self.summary.calls.add(argument.id)
+            if handed is not None and isinstance(handed, ast.Name) and handed.id in self.parameters:
+                self.summary.calls.add(handed.id)
                 continue
             if value.thing is MISSING or not callable(value.thing):
                 raise self._refuse("unknown-call", node, name, f"calls its argument `{parameter}`, which can't be told")
@@ -1515,7 +1515,9 @@ def _read_loop(loop: Loop, inspector: Inspector, summary: Summary, iterables: Se
     reader.adding = frozenset(e.number for e in loop.effects if e.form == "augitem") & reader.ordering
     once = loop.task.body[1]
     assert isinstance(once, ast.For)
-    unpacked = once.target.elts if isinstance(once.target, ast.Tuple | ast.List) and is_wrapper(loop.iterable) else [once.target]
+    unpacked = [once.target]
+    if isinstance(once.target, ast.Tuple | ast.List) and is_wrapper(loop.iterable):
+        unpacked = once.target.elts
     if any(isinstance(target, ast.Tuple | ast.List) for target in unpacked) and any(map(_holds_sets, iterables)):
         inspector.orders = True
     reader.read_body(once.body)
@@ -1552,6 +1554,9 @@ def _adds_numbers(how: str, node: Any) -> bool:
             return False
 
 
-def _holds_sets(iterable: object) -> bool:
+def _holds_sets(iterable: Any) -> bool:
     """Are there sets among the items themselves? What can't be looked at may hold some."""
-    return not isinstance(iterable, SAFE_ITERABLES) or any(isinstance(item, set | frozenset) for item in iterable)
+    if not isinstance(iterable, SAFE_ITERABLES):
+        return True
+    items: Iterable[object] = iterable  # type: ignore[assignment]  # a tuple of types tells mypy nothing
+    return any(isinstance(item, set | frozenset) for item in items)
