@@ -33,7 +33,7 @@ _HOMES: Final = {
 __all__ = ["CodecError", "MpnbError", "Pool", "RefusedError", "WorkerDiedError", "last_run"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 -- whatever the name stands for
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         msg = f"module 'mpnb' has no attribute {name!r}"
         raise AttributeError(msg)

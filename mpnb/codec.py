@@ -657,6 +657,8 @@ class Encoder(pickle.Pickler):
             internals, pandas = sys.modules.get("pandas._libs.internals"), sys.modules["pandas"]
             if issubclass(kind, (getattr(internals, "Block", ()), getattr(pandas, "Index", ()))):
                 return mine.note_pandas
+        if (method := self._own_pickling(kind)) is not None:
+            raise Unsendable(f"{kind.__qualname__} has a {method} of its own, which may leave something out")
         if kind.__module__ == "itertools":
             raise Unsendable("an iterator, which only this process can run on")  # pickling is deprecated from 3.12 on
         if (
@@ -725,6 +727,17 @@ class Encoder(pickle.Pickler):
             return CellType, ()
         return CellType, (), state, None, None, fill_cell
 
+    def _own_pickling(self, kind: type) -> str | None:
+        """The method by which a class of the user's says what of its instances is pickled."""
+        for base in kind.__mro__:
+            for name in ("__getstate__", "__setstate__", "__reduce__", "__reduce_ex__"):
+                method = vars(base).get(name)
+                if isinstance(method, FunctionType):
+                    owner = sys.modules.get(method.__module__ or "")
+                    if method.__globals__ is self.main or (owner is not None and is_local(owner)):
+                        return name
+        return None
+
     def has_name(self, kind: type) -> bool:
         """Tell whether a class is found on the other side by its name alone."""
         return kind in _BUILTIN_TYPES or kind in _PLAIN_TYPES or find_importable(kind, self.main) is not None
@@ -741,8 +754,11 @@ class Encoder(pickle.Pickler):
             self.classes.append(kind)
             return NotImplemented
         make, arguments, state, _, _, fill = clouds._dynamic_class_reduce(kind)
-        # The last but one argument would make one class of two that were the same at some time.
-        return make, (*arguments[:-2], None, None), state, None, None, fill
+        *arguments, _, _ = arguments  # the last but one would make one class of two that were the same at some time
+        if "__slots__" in vars(kind) and make is clouds._make_skeleton_class:
+            # they only count when the class is made
+            arguments[-1] = {**arguments[-1], "__slots__": kind.__slots__}
+        return make, (*arguments, None, None), state, None, None, fill
 
     def reduce_module(self, module: ModuleType) -> Any:
         """By name where it can be imported; else (made in the notebook) as data."""
@@ -961,18 +977,17 @@ def _view(frozen: Container[int], of: Any, offset: int, dtype: Any, shape: Any, 
     return view
 
 
-def refuse_misordered(memo: Memo) -> None:
-    """Unsendable where a set of numbers would have another order on the other side: it was bigger once.
+def is_misordered(memo: Memo) -> bool:
+    """Whether a set of numbers would have another order on the other side: elements collided, or it was bigger once.
 
-    The order of other sets hangs on the hash seed, and is refused where it is taken.
+    The order of other sets hangs on the hash seed as well, and is refused where a loop takes it.
     """
     for _, thing in memo.values():
         if type(thing) in _SETS and len(thing) > 1:
             order = list(thing)
             if type(order[0]) in _NUMBERS and list(type(thing)(order)) != order:
-                raise Unsendable(
-                    "a set of numbers whose order a copy would not keep: make it anew with set(sorted(...))"
-                )
+                return True
+    return False
 
 
 _SETS: Final = (set, frozenset)
@@ -1019,6 +1034,9 @@ class JobEncoder:
     ----------
     parts
         What a worker must have, in the order in which it loads them.
+    misordered
+        Whether some set of numbers sent so far has another order in a worker: a loop that takes an order from such a
+        set must then not be split. (Membership, length and equality are the same.)
     """
 
     def __init__(self, job: Job, cache: EncodeCache) -> None:
@@ -1034,7 +1052,7 @@ class JobEncoder:
             self._dump(encoder, "the loop's body", job.function)
             self._bound = self._dump_names(encoder, {})
             memo: Memo = encoder.memo.copy()
-        self._refuse_misordered(memo)
+        self.misordered = is_misordered(memo)
         self._objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
             self._objects[number] = thing
@@ -1134,7 +1152,7 @@ class JobEncoder:
                 primed += missed
         if len(primed) <= _HOT:
             self._hot = dict.fromkeys(primed)
-        self._refuse_misordered(memo)
+        self.misordered = self.misordered or is_misordered(memo)
         self._refuse_targets(memo.keys(), encoder.arrays)
         objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
@@ -1155,12 +1173,6 @@ class JobEncoder:
 
     def _frozen(self) -> Container[int]:
         return self._of_pandas if self._of_pandas and copies_on_write() else ()
-
-    def _refuse_misordered(self, memo: Memo) -> None:
-        try:
-            refuse_misordered(memo)
-        except Unsendable as error:
-            raise CodecError("a set", str(error)) from error
 
     def _refuse_targets(self, met: Iterable[int], arrays: Sequence[Any]) -> None:
         """CodecError where something shipped is, or shares memory with, something that replay will change."""

@@ -17,6 +17,7 @@
  * @property {number | null} rate
  * @property {number | null} eta
  * @property {number | null} speedup
+ * @property {number} ideal - what the speedup could be at best
  * @property {boolean} measured
  * @property {number[]} cores - user and system percent of each core, flat
  * @property {number[]} memory - used and total, in GB
@@ -36,6 +37,7 @@
  * @property {boolean} stopping
  * @property {string} note
  * @property {number} domain - time at the right edge, eased
+ * @property {string} html - the static view, once the run is over
  */
 
 const SPAN = 6; // start, length, kind, first, count, busy percent
@@ -166,7 +168,7 @@ function drawCores(canvas, m, c) {
 /** Where the lanes lie on their canvas. @param {number} width @param {number} height @param {number} count */
 function laneGrid(width, height, count) {
   const kernel = 9;
-  const pitch = Math.min(40, (height - 16 - kernel) / count);
+  const pitch = Math.min(62, (height - 16 - kernel) / count);
   const gap = pitch >= 14 ? 4 : pitch >= 5 ? 1 : pitch >= 2.5 ? 0.5 : 0;
   const left = pitch >= 12 ? 16 : 0;
   return { kernel, pitch, gap, left, span: width - left, bar: pitch - gap };
@@ -233,7 +235,7 @@ function drawCurve(canvas, state, m, c) {
   const { pen, width, height } = begin(canvas);
   const bottom = height - 17;
   const points = state.curve;
-  let top = m.workers;
+  let top = m.ideal;
   for (let i = 1; i < points.length; i += 2) top = Math.max(top, points[i]);
   top *= 1.16;
   const x = (/** @type {number} */ t) => (t / state.domain) * (width - 5);
@@ -246,11 +248,11 @@ function drawCurve(canvas, state, m, c) {
   pen.textBaseline = "bottom";
   pen.setLineDash([5, 4]);
   pen.beginPath();
-  pen.moveTo(0, y(m.workers));
-  pen.lineTo(width, y(m.workers));
+  pen.moveTo(0, y(m.ideal));
+  pen.lineTo(width, y(m.ideal));
   pen.stroke();
   pen.setLineDash([]);
-  pen.fillText(`ideal ${m.workers}×`, width, y(m.workers) - 1);
+  pen.fillText(`ideal ${m.ideal}×`, width, y(m.ideal) - 1);
   pen.globalAlpha = 0.35;
   pen.beginPath();
   pen.moveTo(0, bottom + 0.5);
@@ -259,7 +261,7 @@ function drawCurve(canvas, state, m, c) {
   pen.lineTo(width, y(1));
   pen.stroke();
   pen.globalAlpha = 1;
-  if (y(1) - y(m.workers) > 30 && bottom - y(1) > 4) pen.fillText("serial 1×", width, y(1) - 1);
+  if (y(1) - y(m.ideal) > 30 && bottom - y(1) > 4) pen.fillText("serial 1×", width, y(1) - 1);
   axis(pen, 0, width - 5, height - 12, state.domain, c.soft);
   if (points.length < 2) return;
   pen.beginPath();
@@ -308,7 +310,7 @@ function part(name, kind, more) {
 
 export default () => {
   /** @type {State} */
-  const state = { last: null, lanes: [], curve: [], gap: false, stopping: false, note: "", domain: 0 };
+  const state = { last: null, lanes: [], curve: [], gap: false, stopping: false, note: "", domain: 0, html: "" };
   /** @type {Set<() => void>} */
   const views = new Set();
   const redraw = () => views.forEach((draw) => draw());
@@ -336,7 +338,10 @@ export default () => {
     initialize({ model }) {
       const snapshot = () => {
         const message = model.get("snapshot");
-        if (message?.kind && (!state.last || state.gap)) {
+        if (message?.kind === "static") {
+          state.html = message.html; // seen only where the swap of the display was missed
+          redraw();
+        } else if (message?.kind && (!state.last || state.gap)) {
           take(state, message);
           redraw();
         }
@@ -428,6 +433,10 @@ export default () => {
 
       let spokenAt = 0;
       const draw = () => {
+        if (state.html) {
+          root.innerHTML = state.html;
+          return;
+        }
         const m = state.last;
         if (!m || !root.isConnected) return;
         if (!colours) readColours();
@@ -458,7 +467,7 @@ export default () => {
         big.textContent = m.speedup === null ? "" : `${m.measured ? "" : "≈"}${m.speedup.toFixed(m.speedup < 99.95 ? 1 : 0)}×`;
         cores.canvas.setAttribute("aria-label", `load of ${count} cores, ${load.toFixed(0)} percent on average`);
         lanes.canvas.setAttribute("aria-label", `what each of ${m.workers} workers does, over time`);
-        curve.canvas.setAttribute("aria-label", `speedup so far ${big.textContent} of ideally ${m.workers}`);
+        curve.canvas.setAttribute("aria-label", `speedup so far ${big.textContent} of ideally ${m.ideal}`);
         drawCores(cores.canvas, m, c);
         drawLanes(lanes.canvas, state, m, c);
         drawCurve(curve.canvas, state, m, c);

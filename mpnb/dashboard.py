@@ -166,13 +166,15 @@ class Dashboard:
             self._write_line("")
         if mode == "none":
             return
+        widget, self._widget = self._widget, None
         try:
             static = self._static() if mode != "text" else {"text/plain": report.summary(self._record)}
             self._publish(static, update=self._shown and mode != "text")
+            if widget is not None:
+                widget.snapshot = {"kind": "static", "html": static["text/html"]}
         finally:
-            if self._widget is not None:
-                self._widget.close()
-                self._widget = None
+            if widget is not None:
+                _retire(widget)
 
     def _how(self) -> Mode:
         if self._mode is None:
@@ -181,10 +183,10 @@ class Dashboard:
 
     def _on_message(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
         # Perhaps in a subshell's thread, while the main thread waits for the pool.
-        if content.get("kind") == "stop":
+        widget = self._widget
+        if content.get("kind") == "stop" and widget is not None:
             self._on_stop()
-            if self._widget is not None:
-                self._widget.send({"kind": "ack"})
+            widget.send({"kind": "ack"})
 
     def _publish(self, data: dict[str, Any], metadata: dict[str, Any] | None = None, *, update: bool = False) -> None:
         from IPython.display import publish_display_data
@@ -282,6 +284,7 @@ class _News:
             "rate": progress.rate,
             "eta": progress.eta_s,
             "speedup": record.speedup,
+            "ideal": record.ideal,
             "measured": record.speedup_measured,
             "cores": self._cores,
             "memory": self._memory,
@@ -327,6 +330,21 @@ def _panel_class() -> Any:
         snapshot = traitlets.Dict().tag(sync=True)
 
     return Panel
+
+
+_retired: list[Any] = []
+
+
+def _retire(widget: Any) -> None:
+    """Close the widget once the next one retires.
+
+    A page that was reloaded in the midst of the run missed that the display was swapped; it finds the panel's model
+    when the cell has ended, and the static view in it.
+    """
+    _retired.append(widget)
+    for old in _retired[:-1]:
+        old.close()
+    del _retired[:-1]
 
 
 def _keep_messages_in_their_subshell(widget: Any) -> None:

@@ -394,15 +394,18 @@ class Hands:
                     if chunk in job.chunks:
                         job.mail.put(("batch", event, frame, stop))
                 self._handle(event)
-            case ("ready",):
+            case ("ready", pid):
                 process.ready = True
+                self._born(process, pid)
                 ready = events.WorkerReady(at=now, worker=process.number)
                 process.history.append(ready)
                 self._handle(ready)
                 self._tell_jobs(ready)
-            case ("returned", piece, first, stop):
+            case ("returned", piece, first, stop, whole):
                 number = process.number
-                self._handle(scheduler.ChunkReturned(at=now, worker=number, piece=piece, first=first, stop=stop))
+                self._handle(
+                    scheduler.ChunkReturned(at=now, worker=number, piece=piece, first=first, stop=stop, whole=whole)
+                )
             case ("cancelled", job_number):
                 self._handle(scheduler.CancelDone(at=now, worker=process.number, job=job_number))
             case ("spoiled",):
@@ -488,7 +491,8 @@ class Hands:
         for message in messages:
             match message.note:
                 case ("forked", number, pid):
-                    self._born(self._processes[number], pid)
+                    if number in self._processes:
+                        self._born(self._processes[number], pid)
                 case ("refused", number):
                     self._restart_fresh(self._processes[number])
                 case ("exited", number, pid, exitcode, peak):
@@ -520,6 +524,8 @@ class Hands:
         self._born(process, process.popen.pid)
 
     def _born(self, process: _Process, pid: int) -> None:
+        if process.pid is not None:  # the worker and the template both say so, in any order
+            return
         process.pid = pid
         if hasattr(os, "pidfd_open"):
             try:

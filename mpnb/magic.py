@@ -14,18 +14,22 @@ import copy
 import functools
 import shlex
 import warnings
-from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 
 from mpnb import plan
-from mpnb.engine import Engine
 from mpnb.events import Event, Ticked
 from mpnb.plan.loops import ENTRY
 from mpnb.plan.rewrite import REPLAY, VALUE
 from mpnb.session import Options, Run, Session, current
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from mpnb.engine import Engine
 
 MARK: Final = "%%parallel"
 #: Cell magics that run the cell as Python through IPython: %%parallel goes below them.
@@ -65,8 +69,10 @@ def _engine_name(text: str) -> str:
 def _parser() -> _LineParser:
     parser = _LineParser(prog=MARK, add_help=False, allow_abbrev=False)
     add = parser.add_argument
-    add("-n", type=_workers, metavar="N", dest="workers", help="workers to use (default: the cores this kernel may use)")
-    add("--on", type=_engine_name, metavar="ENGINE", default="local", help="where to run: 'local', this machine's pool")
+    add(
+        "-n", type=_workers, metavar="N", dest="workers", help="workers to use (default: the cores this kernel may use)"
+    )
+    add("--on", type=_engine_name, metavar="ENGINE", default="local", help="where to run: only 'local'")
     add("--no-probe", action="store_true", help="send every iteration to the pool at once; overrides no refusal")
     add("--explain", action="store_true", help="show the plan of the cell; runs nothing")
     add("--strict", action="store_true", help="make it a RefusedError when a loop can't be split")
@@ -116,7 +122,7 @@ def take_line(lines: list[str]) -> list[str]:
     if body and body[0].startswith("%%") and not _is_mark(body[0]):
         if body[0].split()[0] not in _TRANSPARENT:
             return body  # not Python: a %%bash cell is a %%bash cell
-        return [body[0], lines[0], *body[1:]]
+        return [body[0], lines[0], "\n", *body[1:]]  # the empty line stands for the other magic's, so that lines count
     return [repr(lines[0].strip()) + "\n", *body]
 
 
@@ -142,13 +148,14 @@ class CellTransformer(ast.NodeTransformer):
         self.view: _View | None = None
 
     def visit(self, node: Any) -> Any:
+        """Rewrite a cell that carries the mark; give any other back as it is."""
         options = _marked(node) if isinstance(node, ast.Module) else None
         if options is None:
             return node
         del node.body[0]
         try:
             return self._rewritten(copy.deepcopy(node), options)
-        except Exception as error:  # noqa: BLE001 -- IPython would drop the transformer, and the cell with it
+        except Exception as error:  # IPython would drop the transformer, and the cell with it
             warnings.warn(f"[mpnb] this cell runs serially, for planning it failed: {error!r}", RuntimeWarning, 2)
             self.run = self.view = None
             return node
@@ -169,9 +176,9 @@ class CellTransformer(ast.NodeTransformer):
         self.run = run
         self.shell.user_ns[plan.RUN] = run
         if options.strict and any(site.refusal for site in cell.sites):
-            line = next(site.line for site in cell.sites if site.refusal)
+            place = next(site.line for site in cell.sites if site.refusal)
             raised = ast.parse(f"raise {plan.RUN}.refused()")
-            cell.tree.body = ast.increment_lineno(raised, line - 1).body
+            cell.tree.body = ast.increment_lineno(raised, place - 1).body
         return cell.tree
 
     def after_cell(self, result: Any) -> None:
@@ -231,10 +238,10 @@ def load(shell: InteractiveShell, make_engine: Callable[[], Engine]) -> None:
     shell.events.register("post_run_cell", transformer.after_cell)
 
     def parallel(line: str, cell: str) -> None:
-        shell.run_cell(f"{MARK} {line}\n{cell}")
+        shell.run_cell(f"{MARK} {line}\n{cell}")  # type: ignore[no-untyped-call]
 
     parallel.__doc__ = _help()
-    shell.register_magic_function(parallel, "cell", "parallel")
+    shell.magics_manager.register_function(parallel, "cell", "parallel")
 
 
 def unload(shell: InteractiveShell) -> None:

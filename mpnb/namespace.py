@@ -33,10 +33,10 @@ from mpnb.codec import (
     find_importable,
     fingerprint,
     global_names,
+    is_misordered,
     located,
     make_view,
     read_frame,
-    refuse_misordered,
     write_frame,
 )
 from mpnb.engine import Effects
@@ -349,10 +349,11 @@ class Mirror:
                 encoder.memo = memo
                 try:
                     encoder.dump(batch)
-                    refuse_misordered(encoder.memo.copy())
                 except Exception as error:
                     raise self._blamed(batch, error) from error
                 met = encoder.memo.copy()
+                if is_misordered({key: entry for key, entry in met.items() if key not in memo}):
+                    raise CodecError("result", "a set of numbers whose order a copy would not keep")
                 missed = [
                     self._known[key]
                     for key in met.keys() & self._known.keys()

@@ -18,7 +18,6 @@ import math
 from bisect import bisect_right
 from collections import deque
 from dataclasses import asdict, dataclass, field, fields
-from importlib import import_module
 from operator import mul, sub
 from typing import TYPE_CHECKING, Any, Final
 
@@ -696,6 +695,11 @@ class Record:
         return Progress(done, site.total, rate, eta)
 
     @property
+    def ideal(self) -> int:
+        """How many workers there were to be had where it was split: what the speedup could be at best."""
+        return max((site.workers for site in self.sites), default=0) or max(1, self.workers)
+
+    @property
     def speedup(self) -> float | None:
         """The speedup so far, over all sites that were split; None where none was."""
         if self.status == "running":
@@ -740,15 +744,21 @@ class Record:
 
     def timeline(self, ax: Axes | None = None) -> Axes:
         """Draw who did what when."""
-        return _picture("timeline", self, ax)
+        from mpnb import report
+
+        return report.timeline(self, ax)
 
     def losses_plot(self, ax: Axes | None = None) -> Axes:
         """Draw where the cores' time went."""
-        return _picture("losses", self, ax)
+        from mpnb import report
+
+        return report.losses(self, ax)
 
     def speedup_plot(self, ax: Axes | None = None) -> Axes:
         """Draw the speedup over time against the ideal."""
-        return _picture("speedup", self, ax)
+        from mpnb import report
+
+        return report.speedup(self, ax)
 
     # -------------------------------------------------------------------------------------------------------- saved
 
@@ -800,12 +810,6 @@ class Record:
         record.kernel = _unpacked(data.get("kernel", []), kinds)
         record.lanes = [_unpacked(each, kinds) for each in data.get("lanes", [])]
         return record
-
-
-def _picture(name: str, record: Record, ax: Axes | None) -> Axes:
-    """Let the report draw. The only look upward: a user asks the record, and drawing needs matplotlib."""
-    axes: Axes = getattr(import_module("mpnb.report"), name)(record, ax)
-    return axes
 
 
 def _packed(lane: Lane) -> list[Any]:

@@ -117,7 +117,7 @@ def remedy(record: Record) -> str:
     losses = {name: seconds for name, seconds in record.losses.items() if name != USEFUL}
     name = max(losses, key=losses.__getitem__)
     whole = record.core_s
-    if not whole or losses[name] < 0.03 * whole:
+    if not whole or losses[name] < 0.05 * whole:
         return ""
     site = max((site for site in record.sites if site.was_split), key=lambda site: site.lost.get(name, 0.0))
     cores = losses[name] / whole * site.workers
@@ -246,9 +246,10 @@ def _axis(wall: float) -> str:
 
 
 def _lanes_html(record: Record) -> str:
-    lanes = [lane for lane in record.lanes if lane.spans] or record.lanes
-    count = max(1, len(lanes))
-    pitch = max(2.0, min(36.0, 144 / count))
+    lanes = [lane for lane in record.lanes if lane.spans]
+    lanes += [Lane()] * (record.ideal - len(lanes))  # had nothing to do
+    count = len(lanes)
+    pitch = max(2.0, min(64.0, 144 / count))
     gap = 4.0 if pitch >= 12 else 1.0 if pitch >= 4 else 0.0
     wall = record.wall_s or 1.0
     top = 10.0 if record.kernel.spans else 0.0
@@ -323,7 +324,7 @@ class _Stretch:
 
 
 def _curve_html(record: Record) -> str:
-    wall, workers = record.wall_s or 1.0, max(1, record.workers, *(site.workers for site in record.sites))
+    wall, workers = record.wall_s or 1.0, record.ideal
     top = max(workers * 1.12, 1.2, *(value for _, value in record.curve), 1.2)
     points = record.curve[:: max(1, len(record.curve) // 160)] + record.curve[-1:]
 
@@ -475,7 +476,7 @@ def speedup(record: Record, ax: Axes | None = None) -> Axes:
         Where to draw; a new figure where it is None.
     """
     ax = _axes(ax, 6, 3.2)
-    workers = max(1, record.workers, *(site.workers for site in record.sites), 1)
+    workers = record.ideal
     times: Sequence[float] = [t for t, _ in record.curve]
     values: Sequence[float] = [value for _, value in record.curve]
     about = "" if record.speedup_measured else " (estimate)"

@@ -88,12 +88,16 @@ class GracePassed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkReturned(Event):
-    """A worker gave back the iterations of a piece that it had not begun: from `first` to before `stop`."""
+    """A worker gave back the iterations of a piece that it had not begun: from `first` to before `stop`.
+
+    `whole`: it has not begun the piece, and will say no more of it. Otherwise a batch that is done still comes.
+    """
 
     worker: int
     piece: int
     first: int
     stop: int
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -480,7 +484,7 @@ class Scheduler:
             if piece.number == event.piece:
                 piece.recalled = False
                 piece.spent = event.first >= event.stop
-                if not piece.spent and event.first <= piece.first:
+                if event.whole:
                     del worker.pieces[place]
                     self._enqueue_again(piece, commands)
                 elif not piece.spent:
@@ -516,7 +520,7 @@ class Scheduler:
     def _blame(self, event: WorkerDied, piece: _Piece, commands: list[Command]) -> None:
         """Take the iteration that the worker died of out of `piece`, which is left with what comes before it."""
         job = self._jobs[piece.job]
-        if job.closed:
+        if job.closed or piece.first >= piece.stop:
             return
         lost = event.iteration
         known = lost is not None and piece.first <= lost < piece.stop

@@ -24,7 +24,7 @@ import types
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -44,8 +44,8 @@ from mpnb.engine import (
     Running,
     entry,
 )
-from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError
-from mpnb.events import Event, JobEnded, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
+from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDiedError
+from mpnb.events import Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
 from mpnb.plan.loops import ENTRY
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 from mpnb.record import Record, Site
@@ -81,6 +81,8 @@ _ON_ARRAYS: Final = frozenset({"setitem", "augitem", "aug", "binop"})
 _TASK_BUILTINS: Final = ("NameError", "slice")
 
 _Made = TypeVar("_Made", list[Any], set[Any], dict[Any, Any])
+_HOUSE: Final = str(Path(__file__).parent)
+
 _KERNEL, _POOL, _REST, _DONE = "kernel", "pool", "rest", "done"
 
 
@@ -171,7 +173,7 @@ class Run:
     def open(self, number: int) -> SiteRun:
         """A site is reached (in an outer serial loop: again)."""
         site = self.sites[number]
-        site.begin(sys._getframe(1).f_code.co_filename)
+        site.begin(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 -- the cell's own file, for tracebacks
         return site
 
     def at(self, number: int) -> SiteRun:
@@ -190,16 +192,9 @@ class Run:
             msg = f"effect {number} is not one of this loop's"
             raise PlanError(msg)
 
-    @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Tell an exception of the user's which iteration it is from, where a rest of a split site was running."""
-        __tracebackhide__ = True
-        try:
-            yield
-        except Exception as error:
-            for site in self.sites:
-                site.note(error)
-            raise
+    def noting(self) -> _Noting:
+        """Tell an exception which iteration it is from, where a rest of a split site was running."""
+        return _Noting(self.sites)
 
     def refused(self) -> RefusedError:
         """What `--strict` raises for a site that its own text keeps serial."""
@@ -217,16 +212,14 @@ class Run:
     # -- called by the session and the sites -------------------------------------------------------------------------
 
     def tell(self, event: Event) -> None:
-        """Add an event to the record and pass it on; a pending interrupt ends the wait that it came from."""
+        """Add an event to the record and pass it on."""
         self.record.add(event)
         for listener in list(self.listeners):
             try:
                 listener(event)
-            except Exception as error:  # noqa: BLE001 -- a view that fails must never fail the run
+            except Exception as error:  # a view that fails must never fail the run
                 self.listeners.remove(listener)
                 warnings.warn(f"[mpnb] a view failed and is left out: {error!r}", RuntimeWarning, stacklevel=2)
-        if self.interrupted and not isinstance(event, RunEnded | SiteEnded | JobEnded):
-            raise KeyboardInterrupt
 
     def stop(self) -> None:
         """End the run as an interrupt would; may be called from any thread."""
@@ -241,6 +234,44 @@ class Run:
             self.record.finished.clear()
         self.tell(RunEnded(at=time.perf_counter(), status=status))
         return self.record
+
+
+class _Noting:
+    """Around the user's own statements: errors leave with a note, and without frames of mpnb's at their end."""
+
+    def __init__(self, sites: list[SiteRun]) -> None:
+        self.sites = sites
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, trace: types.TracebackType | None) -> None:
+        if isinstance(error, Exception):
+            for site in self.sites:
+                site.note(error)
+        last = entry = trace
+        while entry is not None:
+            if not entry.tb_frame.f_code.co_filename.startswith(_HOUSE):
+                last = entry
+            entry = entry.tb_next
+        if last is not None:
+            last.tb_next = None
+
+
+class _Replaying:
+    """Around the effects of one iteration."""
+
+    def __init__(self, site: SiteRun, replay: Replay) -> None:
+        self.site = site
+        self.replay = replay
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Exception):
+            self.site.mend(self.replay, self.site.run.namespace.get(ENTRY))
+        self.site.before = self.replay
 
 
 class SiteRun:
@@ -268,6 +299,7 @@ class SiteRun:
 
     @property
     def loop(self) -> Loop:
+        """The loop that this site is; PlanError where it is refused."""
         if self.plan.loop is None:
             msg = f"site {self.plan.number} is refused and must not be opened"
             raise PlanError(msg)
@@ -351,12 +383,10 @@ class SiteRun:
             self.index = count
             if count:
                 now = clock() if self.phase == _DONE else now
-                self.run.record.add(
-                    KernelRan(at=now, site=self.plan.number, first=0, count=count, seconds=now - began)
-                )
+                self.run.record.add(KernelRan(at=now, site=self.plan.number, first=0, count=count, seconds=now - began))
 
     def _pays(self, seconds: float, count: int, total: int | None) -> bool:
-        """Would the rest of the site take long enough for the pool to be worth its start?"""
+        """Tell whether the rest of the site takes long enough for the pool to be worth its start."""
         if self.run.workers < 2:
             self.site.reason = "one worker is no faster than the kernel itself"
             return False
@@ -389,7 +419,7 @@ class SiteRun:
         with _interrupts_set_flag(run):
             running: Running | None = None
             try:
-                running = run.engine.run(self._job(), self._feed(), run.tell, run.workers)
+                running = run.engine.run(self._job(), self._feed(), self._tell, run.workers)
                 yield from self._replays(running)
             except CodecError as error:
                 self.refuse(Refusal("unsendable", self.plan.line, error.path, f"can't be sent: {error.why}"))
@@ -402,11 +432,27 @@ class SiteRun:
                 self.phase = _DONE
                 yield Replay(error=KeyboardInterrupt())
             finally:
+                if self.phase == _POOL:  # a break
+                    self.phase = _DONE
                 if running is not None:
                     for outcome in running.close():
                         if outcome.error is None:
                             self._keep(outcome)
                 self.site.parallel = bool(self.taken)
+
+    def _tell(self, event: Event) -> None:
+        """Pass an event on; while the pool works, a pending interrupt ends the wait that the event came from."""
+        self.run.tell(event)
+        if self.run.interrupted and self.phase == _POOL:
+            raise KeyboardInterrupt
+
+    def _placed(self, error: WorkerDiedError) -> WorkerDiedError:
+        """A worker's death in the words of the loop: which iteration of how many, and of what item."""
+        total, item = self.total(), self.pulled[0]
+        words = f"{error}" + (f" of {total}" if total is not None else "")
+        words += f", item {_short(item)}" if type(item) in _SHOWN else ""
+        placed = WorkerDiedError(words, iteration=error.iteration, exitcode=error.exitcode, peak_bytes=error.peak_bytes)
+        return placed.with_traceback(error.__traceback__)
 
     def _replays(self, running: Running) -> Iterator[Replay]:
         """Hand outcomes on in order.
@@ -416,21 +462,19 @@ class SiteRun:
         names are what a serial loop had set when it failed.
         """
         for outcome in running:
-            if outcome.kind == "died":
-                assert isinstance(outcome.error, BaseException)
+            if isinstance(outcome.error, WorkerDiedError):
                 yield from self._held_back()
                 self.phase = _DONE
-                yield Replay(error=outcome.error)
+                yield Replay(error=self._placed(outcome.error))
                 return
             if outcome.error is not None:
                 self._fall_back(outcome)
                 return
             self._keep(outcome)
-            if not self.loop.kept_last:
-                yield self._taken(outcome)
-            else:
+            yield from self._held_back()
+            self.held = outcome
+            if not self.loop.kept_last or any(entry[0] == planning.BREAK for entry in outcome.effects):
                 yield from self._held_back()
-                self.held = outcome
             if self.run.interrupted:
                 raise KeyboardInterrupt
         yield from self._held_back()
@@ -475,7 +519,7 @@ class SiteRun:
             self.pulled.append(next(self.iterator))
         except StopIteration:
             return False
-        except Exception as error:  # noqa: BLE001 -- the user's, whatever it is
+        except Exception as error:  # the user's, whatever it is
             self.pull_error = error
             return False
         return True
@@ -488,25 +532,20 @@ class SiteRun:
         self.run.record.finished[outcome.index] = _given(outcome.effects, self.loop)
 
     def _fall_back(self, outcome: Outcome) -> None:
-        """An iteration that can't be done in a worker, or that raised there, is done in the kernel, and all after it."""
+        """Do an iteration that a worker can't do, or that raised there, in the kernel, and all after it."""
         if outcome.kind != "raised":
             why = f"from iteration {outcome.index + 1} on in the kernel: {outcome.error}"
             self.site.reason = why if self.taken else str(outcome.error)
             self.site.code = "unsendable" if outcome.kind == "unsendable" else "hidden-state"
+        elif not self.taken:
+            self.site.reason = f"its first iteration raised an error in a worker and ran here instead: {outcome.error}"
         self.phase = _REST
 
-    @contextmanager
-    def replaying(self, replay: Replay) -> Iterator[None]:
+    def replaying(self, replay: Replay) -> _Replaying:
         """Where an effect raises when it is redone, set the names that the iteration had set by then."""
-        __tracebackhide__ = True
-        try:
-            yield
-        except Exception:
-            self._mend(replay, self.run.namespace.get(ENTRY))
-            raise
-        self.before = replay
+        return _Replaying(self, replay)
 
-    def _mend(self, replay: Replay, failed: object) -> None:
+    def mend(self, replay: Replay, failed: object) -> None:
         """Run the iteration before again for the names it set, and the failed one up to the effect that failed.
 
         Iterations change nothing but through their effects, so they can be run again here; what they print is dropped.
@@ -529,7 +568,7 @@ class SiteRun:
     # -- phase 3: a rest in the kernel -------------------------------------------------------------------------------
 
     def rest(self) -> Iterator[Any]:
-        """The items whose iterations the pool has not done, in order; a comprehension's pool part runs before them."""
+        """Items whose iterations the pool has not done, in order; a comprehension's pool part runs before them."""
         __tracebackhide__ = True
         if self.loop.kind in {"list", "set", "dict"}:
             for entry in self._entries():
@@ -552,17 +591,16 @@ class SiteRun:
             if self.pull_error is not None:
                 self.in_rest = False
                 raise self.pull_error
-            for self.item in self.iterator:
-                yield self.item
+            for item in self.iterator:
+                self.item = item
+                yield item
                 self.index += 1
             self.in_rest = False
         finally:
             self.item = None
             now = time.perf_counter()
             count = self.index - first
-            self.run.record.add(
-                KernelRan(at=now, site=self.plan.number, first=first, count=count, seconds=now - began)
-            )
+            self.run.record.add(KernelRan(at=now, site=self.plan.number, first=first, count=count, seconds=now - began))
             self.end()
 
     def note(self, error: Exception) -> None:
@@ -637,7 +675,6 @@ class SiteRun:
             self.run.record.add(SiteEnded(at=time.perf_counter(), site=self.plan.number, iterations=self.index))
             self.iterator = iter(())
 
-
     def forget(self) -> None:
         """Let go of everything of the user's."""
         self.leaves = []
@@ -695,7 +732,7 @@ _UNALIASED: Final = (*_NUMBERS, str, bytes, tuple, frozenset, range, type(None))
 
 
 def _is_safe(iterable: object) -> bool:
-    """Is an iterable of a kind that can be pulled from ahead of the loop: no iterator, nothing of the user's?"""
+    """Tell whether an iterable can be pulled from ahead of the loop: no iterator, nothing of the user's."""
     kind = type(iterable)
     if kind in planning.SAFE_ITERABLES:
         return True
@@ -708,8 +745,8 @@ def _is_safe(iterable: object) -> bool:
 def _check(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Refusal | None:
     """Everything about a loop that depends on objects: iterables, accumulators, builtins, helpers."""
     line = loop.line
-    wrappers = {node.func.id for node in ast.walk(loop.iterable) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    used = {"enumerate", "zip", "reversed"} & wrappers | set(_TASK_BUILTINS) | ({loop.consumer} if loop.consumer else set())
+    mentioned = {node.id for node in ast.walk(loop.iterable) if isinstance(node, ast.Name)}
+    used = {"enumerate", "zip", "reversed"} & mentioned | {*_TASK_BUILTINS, loop.consumer or "slice"}
     used |= {"map"} if loop.kind == "map" else set()
     for name in sorted(used):
         if namespace.get(name, _MISSING) not in (_MISSING, getattr(builtins, name, None)):
@@ -770,7 +807,7 @@ def _given(effects: Effects, loop: Loop) -> object:
 
 
 #: Types of items that are shown in a note: others may be large, or run the user's code to be shown.
-_SHOWN: Final = frozenset({int, float, str, bytes, bool, complex, type(None), *map(type, (Path(), Path().resolve()))})
+_SHOWN: Final = frozenset({int, float, str, bytes, bool, complex, type(None), type(Path())})
 
 
 def _short(item: object) -> str:

@@ -222,6 +222,7 @@ class Worker:
         The running one is never given back whole: the kernel waits for the batch that says it is done.
         """
         first = stop = 0
+        whole = False
         with self._changed:
             running = self._running
             if running is not None and running.number == number:
@@ -233,9 +234,9 @@ class Worker:
                 for piece in self._queue:
                     if piece.number == number:
                         self._queue.remove(piece)
-                        first, stop = piece.next, piece.stop
+                        first, stop, whole = piece.next, piece.stop, True
                         break
-        self._send(("returned", number, first, stop))
+        self._send(("returned", number, first, stop, whole))
 
     def _cancel(self, job: int) -> None:
         with self._changed:
@@ -263,7 +264,7 @@ class Worker:
         sys.stdout = Capture(STDOUT, self)
         sys.stderr = Capture(STDERR, self)
         threading.Thread(target=self.read, name="mpnb reader", daemon=True).start()
-        self._send(("ready",))
+        self._send(("ready", os.getpid()))
         while True:
             with self._changed:
                 while not self._queue:

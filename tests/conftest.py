@@ -108,7 +108,7 @@ class Result:
     """What one execution sent to the front end.
 
     `displays` holds every display_data and update_display_data in order, as dictionaries with the keys
-    `data`, `metadata`, `transient` and `update`. `result` is the mime bundle of the Out value.
+    `data`, `metadata`, `transient` and `update`. `result` is the mime bundle of the Out value, `paged` what `?` shows.
     """
 
     status: str = "running"
@@ -116,6 +116,7 @@ class Result:
     stderr: str = ""
     displays: list[dict[str, Any]] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
+    paged: str = ""
     ename: str = ""
     evalue: str = ""
     traceback: str = ""
@@ -176,6 +177,8 @@ class Request:
             self._replied = True
             self.so_far.status = message["content"]["status"]
             self.so_far.execution_count = message["content"].get("execution_count")
+            pages = [page for page in message["content"].get("payload", ()) if page["source"] == "page"]
+            self.so_far.paged = "".join(page["data"]["text/plain"] for page in pages)
 
     def _on_iopub(self, message: dict[str, Any]) -> None:
         if message["parent_header"].get("msg_id") != self._id:

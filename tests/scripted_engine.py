@@ -31,7 +31,9 @@ class ScriptedEngine:
         self.pulled = 0
         self.closed = 0
 
-    def run(self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None) -> _Running:
+    def run(  # noqa: D102 -- as the protocol says
+        self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None
+    ) -> _Running:
         self.jobs.append(job)
         tell(JobStarted(at=time.perf_counter(), site=job.site, workers=workers or self.workers, encode_s=0, nbytes=0))
         return _Running(self, job, items, tell)
@@ -60,7 +62,7 @@ class _Running:
         try:
             with contextlib.redirect_stdout(_Text(effects)):
                 self.job.function(item, effects)
-        except Exception as error:  # noqa: BLE001 -- as a worker does
+        except Exception as error:  # as a worker does
             return Outcome(index, [], "raised", repr(error))
         return Outcome(index, effects)
 

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     # what is seen
     "record": "events",
     "report": "record",
-    "dashboard": "record cores",
+    "dashboard": "report record cores",
     # what ties them
     "session": "errors events engine plan record",
     "magic": "errors events engine plan record report dashboard session",

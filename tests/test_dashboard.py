@@ -151,7 +151,7 @@ def test_messages_of_the_widget_stay_in_their_subshell():
 
 
 def test_the_end_takes_the_place_of_the_panel(shown):
-    """At the end the same display becomes static HTML and text, and the widget is closed; twice is once."""
+    """At the end the same display becomes static HTML and text, and the widget holds it, too; twice is once."""
     record, board = panel()
     board.show()
     widget = board._widget
@@ -168,10 +168,22 @@ def test_the_end_takes_the_place_of_the_panel(shown):
     assert set(last) == {"text/html", "text/plain"}
     assert last["text/html"].startswith("<div")
     assert all(data["text/plain"].startswith("[mpnb] ") for data, *_ in shown)
-    assert widget.closed
+    assert widget.snapshot == {"kind": "static", "html": last["text/html"]}
 
 
-def test_the_widget_is_closed_even_if_the_end_can_not_be_shown(shown, monkeypatch):
+def test_one_widget_is_kept_for_pages_that_were_reloaded(shown):
+    """The widget of a run that is over lives until the next run is over, and no longer."""
+    widgets = []
+    for _ in range(3):
+        _record, board = panel()
+        board.show()
+        widgets.append(board._widget)
+        board.finish()
+
+    assert [widget.closed for widget in widgets] == [True, True, False]
+
+
+def test_the_widget_is_retired_even_if_the_end_can_not_be_shown(shown, monkeypatch):
     """What goes wrong in showing the end is heard of, and leaves no comm open."""
     _record, board = panel()
     board.show()
@@ -180,7 +192,7 @@ def test_the_widget_is_closed_even_if_the_end_can_not_be_shown(shown, monkeypatc
 
     with pytest.raises(ZeroDivisionError):
         board.finish()
-    assert widget.closed
+    assert dashboard._retired == [widget]
 
 
 def test_a_run_too_short_for_a_panel_has_its_summary(shown):

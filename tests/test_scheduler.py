@@ -81,7 +81,7 @@ TABLE: list[tuple[str, tuple[Event, ...], Event, list[s.Command]]] = [
     ("an idle worker gets half of what another has not begun", (*ONE, OPEN, queued(0, 0, 9), ENDED,
      s.PoolResized(at=0.0, workers=2)), ready(1), [s.TakeBack(0, 0)]),
     ("which is sent on", (*ONE, OPEN, queued(0, 0, 9), ENDED, s.PoolResized(at=0.0, workers=2), ready(1)),
-     s.ChunkReturned(at=0.0, worker=0, piece=0, first=5, stop=9), [s.SendChunk(1, 1, 0, 0, 5, 9)]),
+     s.ChunkReturned(at=0.0, worker=0, piece=0, first=5, stop=9, whole=False), [s.SendChunk(1, 1, 0, 0, 5, 9)]),
     ("what waits behind a long iteration is taken back", (*ONE, OPEN, queued(0, 0, 1), batch(0, 0, 0, 1),
      queued(1, 1, 2), queued(2, 3, 2)), Ticked(at=1.0), [s.TakeBack(0, 2)]),
     ("workers that never get ready are given up", (s.PoolResized(at=0.0, workers=1), died(0), died(0)), died(0),
@@ -284,18 +284,19 @@ class World:
                 worker.queue.append([job, chunk, first, stop, first, name])
             case s.TakeBack(_, name):
                 first = stop = 0
+                whole = False
                 for piece in list(worker.queue):
                     if piece[5] == name:
                         stop = piece[3]
                         if piece is worker.queue[0]:
-                            first = max(piece[2] + 1, (piece[2] + 1 + stop) // 2)
-                            first = min(first, stop)
-                            piece[3] = first
+                            piece[3] = first = piece[2] + (stop - piece[2]) // 2
                         else:
-                            first = piece[2]
+                            first, whole = piece[2], True
                             worker.queue.remove(piece)
                         break
-                self.tell(s.ChunkReturned(at=self.at, worker=number, piece=name, first=first, stop=stop))
+                self.tell(
+                    s.ChunkReturned(at=self.at, worker=number, piece=name, first=first, stop=stop, whole=whole)
+                )
             case s.InterruptWorker(_, job):
                 worker.queue = deque(piece for piece in worker.queue if piece[0] != job)
                 self.tell(s.CancelDone(at=self.at, worker=number, job=job))
@@ -304,7 +305,7 @@ class World:
         """A worker's process ends."""
         worker = self.workers.pop(number)
         running = worker.queue[0] if worker.queue else None
-        iteration = running[2] if running and not worker.told_to_end else None
+        iteration = running[2] if running and running[2] < running[3] and not worker.told_to_end else None
         if not worker.told_to_end:
             self.crashes += 1
         self.tell(WorkerDied(at=self.at, worker=number, exitcode=-9, iteration=iteration))

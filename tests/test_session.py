@@ -224,7 +224,8 @@ def test_an_iterator_is_pulled_by_the_kernel_alone(iterable: str, named: str, tm
     path = tmp_path / "lines.txt"
     path.write_text("a\nb\n")
 
-    _, record = run_cell(f"f = {iterable}\nout = []\nfor x in f:\n    out.append(x)\nclose(f)", {"path": path, "close": close})
+    cell = f"f = {iterable}\nout = []\nfor x in f:\n    out.append(x)\nclose(f)"
+    _, record = run_cell(cell, {"path": path, "close": close})
 
     assert not record.sites[0].parallel
     assert named in record.sites[0].reason

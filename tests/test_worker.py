@@ -88,7 +88,7 @@ def talk() -> Iterator[Talk]:
     if not hasattr(os, "memfd_create"):
         pytest.skip("needs memfd_create")
     one = Talk()
-    assert one.hear().note == ("ready",)
+    assert one.hear().note == ("ready", one.process.pid)
     yield one
     one.close()
 
@@ -125,7 +125,7 @@ def test_a_running_chunk_gives_half_of_its_rest_back(talk: Talk) -> None:
     heard = []
     while not heard or not (heard[-1][0] == "batch" and heard[-1][-2]):
         heard.append(talk.hear().note)
-    ((_, _, first, stop),) = [note for note in heard if note[0] == "returned"]
+    ((_, _, first, stop, _),) = [note for note in heard if note[0] == "returned"]
     batches = [note for note in heard if note[0] == "batch"]
     assert stop == 9
     assert batches[-1][2] + batches[-1][3] == first
@@ -135,7 +135,7 @@ def test_a_running_chunk_gives_half_of_its_rest_back(talk: Talk) -> None:
 def test_what_is_not_there_is_not_given_back(talk: Talk) -> None:
     """The answer to an order that came too late is that there is nothing."""
     wire.send(talk.sock, ("back", 99))
-    assert talk.hear().note == ("returned", 99, 0, 0)
+    assert talk.hear().note == ("returned", 99, 0, 0, False)
 
 
 @pytest.mark.parametrize("body", ["time.sleep(60)", "while True: pass"])
@@ -187,6 +187,7 @@ def test_it_ends_with_its_lifeline() -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells a process so")
     one = Talk()
+    assert one.hear().note == ("ready", one.process.pid)
     encoder = one.open(task("sum(range(10**12))"))
     one.run(encoder, [1])
     while not one.word[0]:

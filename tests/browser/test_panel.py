@@ -98,6 +98,19 @@ def test_a_second_view_knows_the_whole_run(jupyterlab, page):
     page.click(".mpnb-stop >> nth=0")
 
 
+def test_a_page_reloaded_in_the_midst_shows_the_end(jupyterlab, page):
+    """A page that is reloaded while the cell runs shows the static view when it has ended."""
+    notebook = jupyterlab.open(page, ["synthetic_runs.show(seconds=7);"])
+    notebook.run_all()
+    page.wait_for_selector(".mpnb-panel canvas")
+    page.wait_for_timeout(1500)
+    notebook.save()
+    page.reload()
+    page.wait_for_selector(".jp-OutputArea details", timeout=30_000)
+
+    assert "240 iterations" in page.locator(".jp-OutputArea details summary").inner_text()
+
+
 def test_the_panel_follows_the_theme_and_the_width(jupyterlab, page):
     """A change of theme changes the colours drawn, and in a narrow place nothing sticks out."""
     notebook = jupyterlab.open(page, ["synthetic_runs.show(seconds=8);"])
