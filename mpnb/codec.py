@@ -657,6 +657,8 @@ class Encoder(pickle.Pickler):
             internals, pandas = sys.modules.get("pandas._libs.internals"), sys.modules["pandas"]
             if issubclass(kind, (getattr(internals, "Block", ()), getattr(pandas, "Index", ()))):
                 return mine.note_pandas
+            if kind.__module__ == "pandas.core.internals.managers":  # that of a Series pickles its blocks' values bare
+                return mine.note_blocks
         if (method := self._own_pickling(kind)) is not None:
             raise Unsendable(f"{kind.__qualname__} has a {method} of its own, which may leave something out")
         if kind.__module__ == "itertools":
@@ -755,7 +757,7 @@ class Encoder(pickle.Pickler):
             return NotImplemented
         make, arguments, state, _, _, fill = clouds._dynamic_class_reduce(kind)
         *arguments, _, _ = arguments  # the last but one would make one class of two that were the same at some time
-        if "__slots__" in vars(kind) and make is clouds._make_skeleton_class:
+        if "__slots__" in vars(kind) and make is clouds._make_skeleton_class and not issubclass(kind, tuple):
             # they only count when the class is made
             arguments[-1] = {**arguments[-1], "__slots__": kind.__slots__}
         return make, (*arguments, None, None), state, None, None, fill
@@ -793,6 +795,12 @@ class Encoder(pickle.Pickler):
         if len(reduced) == 3:
             return (*reduced, None, None, fill_read_only)
         return reduced
+
+    def note_blocks(self, manager: Any) -> Any:
+        """Remember the arrays of all blocks of a pandas object."""
+        for block in manager.blocks:
+            self.note_pandas(block)
+        return NotImplemented
 
     def note_pandas(self, thing: Any) -> Any:
         """Remember the arrays inside a pandas object, which pandas shares between objects in its own way."""

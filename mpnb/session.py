@@ -401,7 +401,10 @@ class SiteRun:
 
     def check(self) -> Refusal | None:
         """Look at the objects and helpers that the loop reaches; None when it may be split."""
-        return _check(self.loop, self.run.namespace, self.leaves)
+        try:
+            return _check(self.loop, self.run.namespace, self.leaves)
+        except Exception as error:  # a hole in the inspection, or an object that can't bear to be looked at
+            return Refusal("dynamic", self.plan.line, "", f"it could not be looked into ({type(error).__name__}: {error})")
 
     def refuse(self, refusal: Refusal) -> None:
         """Note why the site stays, or goes on, in the kernel."""
