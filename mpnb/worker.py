@@ -31,9 +31,9 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from mpnb import surroundings, wire
-from mpnb.codec import Frame, Part
 from mpnb.engine import STDERR, STDOUT, Effects
 from mpnb.errors import CodecError
+from mpnb.frames import Frame, Part
 from mpnb.namespace import Mirror
 
 BATCH_S: Final = 0.02  # results leave at least this often, between two iterations

@@ -19,8 +19,10 @@ import pytest
 
 from mpnb import wire
 from mpnb import worker as worker_room
-from mpnb.codec import EncodeCache, Frame, JobEncoder
+from mpnb.cache import EncodeCache
 from mpnb.engine import STDERR, STDOUT, Job
+from mpnb.frames import Frame
+from mpnb.jobs import JobEncoder
 from mpnb.worker import Capture, guarded
 
 HOME = str(Path(__file__).resolve().parent.parent)
