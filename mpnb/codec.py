@@ -20,394 +20,35 @@ their globals; notebook classes by cloudpickle's reducers; all else by C pickle.
 
 from __future__ import annotations
 
-import builtins
-import ctypes
 import functools
 import gc
-import hashlib
 import importlib
 import io
 import itertools
-import linecache
 import marshal
-import opcode
-import operator
-import os
 import pickle
-import struct
 import sys
 import threading
 import types
+import typing
 import weakref
 from collections import ChainMap
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
-import cloudpickle.cloudpickle as clouds  # type: ignore[import-untyped]
+import cloudpickle.cloudpickle as clouds
 
-from mpnb import surroundings
-from mpnb.buffers import Block, aligned, is_portable
-from mpnb.engine import Effects, Job
-from mpnb.errors import CodecError
+from mpnb.arrays import fill_array, mapped_array, memory_of, own_array, view_of
+from mpnb.blame import Unsendable, kind_name
+from mpnb.cache import EncodeCache, Name, Script
+from mpnb.frames import OUT_OF_BAND
+from mpnb.modules import is_local
 
-OUT_OF_BAND: Final = 64 * 1024  # buffers from this size on leave the pickle
-_OWN_BLOCK: Final = 1024 * 1024  # arrays of a bundle from this size on get a block of their own, so that it can be kept
-_MOST_OWN_BLOCKS: Final = 32  # a block costs a descriptor, of which a process often has 1,024
-_KEPT_FOR: Final = 4  # jobs for which an unused block is kept
-_HOT: Final = 2000  # at most so many bundle objects are named in advance in every chunk
-
-_PREFIX: Final = struct.Struct("<I")
 _PRIME: Final = b"\x97\x94\x30"  # NEXT_BUFFER MEMOIZE POP: put a given object into the unpickler's memo
 
-Name = str
 Memo = dict[int, tuple[int, Any]]  # the C pickler's: id -> (number, object)
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What travels over a socket: bytes, and blocks whose descriptors are passed beside them."""
-
-    head: bytes
-    blocks: tuple[Block, ...] = ()
-
-    @property
-    def nbytes(self) -> int:
-        """Size of all of it."""
-        return len(self.head) + sum(block.nbytes for block in self.blocks)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One thing that a worker keeps by digest, because it may be needed again."""
-
-    digest: bytes
-    frame: Frame
-
-
-@dataclass(frozen=True, slots=True)
-class ItemsMemo:
-    """The notebook's own objects in a chunk, by the number they have on both sides."""
-
-    objects: list[Any]
-
-
-# --- frames ----------------------------------------------------------------------------------------------------------
-
-
-def write_frame(
-    kind: str, details: Any, body: bytes, buffers: Sequence[Any], cache: EncodeCache | None = None
-) -> Frame:
-    """Put a pickle and its out-of-band buffers into a frame: the buffers into as few blocks as is sensible."""
-    groups: list[list[int]] = []
-    rest: list[int] = []
-    for number, buffer in enumerate(buffers):
-        if cache is not None and buffer.nbytes >= _OWN_BLOCK and len(groups) < _MOST_OWN_BLOCKS:
-            groups.append([number])
-        else:
-            rest.append(number)
-    if rest:
-        groups.append(rest)
-    blocks: list[Block] = []
-    places: list[tuple[int, int, int]] = [(0, 0, 0)] * len(buffers)
-    for group in groups:
-        pieces = [buffers[number] for number in group]
-        blocks.append(Block.create(pieces) if cache is None else cache.block(pieces))
-        offset = 0
-        for number, piece in zip(group, pieces, strict=True):
-            places[number] = (len(blocks) - 1, offset, piece.nbytes)
-            offset = aligned(offset + piece.nbytes)
-    if cache is not None and len(body) >= OUT_OF_BAND and not is_portable():
-        blocks.append(cache.body(body))  # a big pickle is written once for all workers as well
-        header = pickle.dumps((kind, details, places, len(body)), 5)
-        return Frame(_PREFIX.pack(len(header)) + header, tuple(blocks))
-    header = pickle.dumps((kind, details, places, -1), 5)
-    return Frame(_PREFIX.pack(len(header)) + header + body, tuple(blocks))
-
-
-def read_frame(frame: Frame) -> tuple[str, Any, io.BytesIO, list[memoryview]]:
-    """Take a frame apart: kind, details, the pickle, its buffers (views of the mapped blocks)."""
-    (length,) = _PREFIX.unpack_from(frame.head)
-    start = _PREFIX.size + length
-    kind, details, places, size = pickle.loads(frame.head[_PREFIX.size : start])
-    views = [block.view() for block in frame.blocks]
-    body: Any = memoryview(frame.head)[start:] if size < 0 else views[-1][:size]
-    return kind, details, io.BytesIO(body), [views[b][offset : offset + n] for b, offset, n in places]
-
-
-def kind_of(part: Part) -> str:
-    """Which kind a part is, without decoding it."""
-    return str(read_frame(part.frame)[0])
-
-
-# --- reading code ----------------------------------------------------------------------------------------------------
-
-_GLOBAL_OPS: Final = {
-    number
-    for name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL", "DELETE_GLOBAL")
-    if (number := opcode.opmap.get(name)) is not None
-}
-_SHIFTED: Final = opcode.opmap["LOAD_GLOBAL"]  # its lowest bit says whether a NULL is pushed too
-_EXTENDED: Final = opcode.EXTENDED_ARG
-# Builtins by which code reaches names that can't be read from it.
-_BLIND: Final = frozenset({"eval", "exec", "globals"})
-
-
-def global_names(code: CodeType) -> tuple[Name, ...]:
-    """The names that code, and the code nested in it, looks up outside itself, in the order of appearance."""
-    found: dict[Name, None] = {}
-    argument = 0
-    instructions = code.co_code
-    for position in range(0, len(instructions), 2):
-        operation = instructions[position]
-        argument = argument << 8 | instructions[position + 1]
-        if operation == _EXTENDED:
-            continue
-        if operation in _GLOBAL_OPS:
-            found[code.co_names[argument >> 1 if operation == _SHIFTED else argument]] = None
-        argument = 0
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            found.update(dict.fromkeys(global_names(constant)))
-    return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Script:
-    """What is remembered of a code object; holds it, so that its id stays its own."""
-
-    code: CodeType
-    data: bytes
-    names: tuple[Name, ...]
-
-
-class EncodeCache:
-    """What the kernel remembers between jobs; lives as long as the pool.
-
-    Blocks of big arrays, recognised by address and size and believed only after their content was compared; code,
-    recognised by identity. Nothing in it can be stale, and it holds no object of the notebook but code.
-    """
-
-    def __init__(self) -> None:
-        self._scripts: dict[int, _Script] = {}
-        self._signatures: dict[int, tuple[CodeType, bytes]] = {}
-        self._blocks: dict[Hashable, tuple[Block, int]] = {}
-        self._parts: dict[str, tuple[Any, Part]] = {}
-        self._members: dict[int, tuple[Any, list[int]]] = {}
-        self._jobs = 0
-
-    def begin(self) -> None:
-        """Begin a job: blocks that the last few jobs did not use are let go."""
-        self._jobs += 1
-        self._blocks = {key: kept for key, kept in self._blocks.items() if self._jobs - kept[1] <= _KEPT_FOR}
-
-    def script(self, code: CodeType) -> _Script:
-        """Marshalled code and the names in it."""
-        found = self._scripts.get(id(code))
-        if found is None:
-            if len(self._scripts) > 4096:
-                self._scripts.clear()
-            found = self._scripts[id(code)] = _Script(code, marshal.dumps(code), global_names(code))
-        return found
-
-    def block(self, pieces: Sequence[Any]) -> Block:
-        """A block with this content: the one there is, if it still holds."""
-        key = tuple((address_of(piece), piece.nbytes) for piece in pieces)
-        block, _ = self._blocks.get(key, (None, 0))
-        if block is None or not _same_content(block, pieces):
-            block = Block.create([memoryview(piece) for piece in pieces])
-        self._blocks[key] = block, self._jobs
-        return block
-
-    def body(self, body: bytes) -> Block:
-        """A block that holds a big pickle."""
-        key = _digest(body)
-        block, _ = self._blocks.get(key, (None, 0))
-        if block is None:
-            block = Block.create([body])
-        self._blocks[key] = block, self._jobs
-        return block
-
-    def is_unchanged(self, holder: Any) -> bool:
-        """Whether a module or class holds the very objects that it held when this was last asked."""
-        now = list(map(id, vars(holder).values()))
-        _, before = self._members.get(id(holder), (None, None))
-        self._members[id(holder)] = holder, now
-        return now == before
-
-    def forget(self, holder: Any) -> None:
-        """Take back what `is_unchanged` noted."""
-        self._members.pop(id(holder), None)
-
-    def signature(self, code: CodeType) -> bytes:
-        """What code does, in bytes that are the same in every process (those of marshal are not)."""
-        found = self._signatures.get(id(code))
-        if found is None:
-            if len(self._signatures) > 65536:
-                self._signatures.clear()
-            found = self._signatures[id(code)] = code, _digest(repr(_code_text(code)).encode("utf-8", "surrogatepass"))
-        return found[1]
-
-    def part(self, name: str, value: Any, make: Callable[[], Part]) -> Part:
-        """The part made of `value`, made again only when the value is another."""
-        known = self._parts.get(name)
-        if known is None or known[0] != value:
-            known = self._parts[name] = (value, make())
-        return known[1]
-
-
-def address_of(buffer: Any) -> int:
-    """Where in memory a contiguous buffer begins."""
-    numpy = importlib.import_module("numpy")  # loaded already, unless some other library gave the buffer
-    return int(numpy.frombuffer(buffer, "u1").__array_interface__["data"][0]) if buffer.nbytes else 0
-
-
-@functools.cache
-def _memcmp() -> Callable[[int, int, int], int]:
-    compare = ctypes.CDLL(None).memcmp
-    compare.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
-    return compare
-
-
-def _same_content(block: Block, pieces: Sequence[Any]) -> bool:
-    offset, start = 0, address_of(block.view())
-    compare = _memcmp()
-    for piece in pieces:
-        if compare(start + offset, address_of(piece), piece.nbytes) != 0:
-            return False
-        offset = aligned(offset + piece.nbytes)
-    return True
-
-
-def _digest(*pieces: bytes) -> bytes:
-    found = hashlib.blake2b(digest_size=16)
-    for piece in pieces:
-        found.update(piece)
-    return found.digest()
-
-
-# --- modules of the user's own ----------------------------------------------------------------------------------------
-
-
-@functools.cache
-def _library_folders() -> tuple[str, ...]:
-    import site
-    import sysconfig
-
-    folders = {sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
-    folders.update(site.getsitepackages(), [site.getusersitepackages()])
-    return tuple(sorted(os.path.realpath(folder) + os.sep for folder in folders))
-
-
-def is_local(module: ModuleType) -> bool:
-    """Whether a module lies outside the standard library and site-packages, where a user may edit and reload it."""
-    file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or module.__name__.partition(".")[0] == "mpnb" or module.__name__ == "__main__":
-        return False
-    return not file.startswith(_library_folders()) and not os.path.realpath(file).startswith(_library_folders())
-
-
-def local_modules(start: Iterable[ModuleType]) -> dict[str, ModuleType]:
-    """The local modules among these, and those that they use in turn."""
-    found: dict[str, ModuleType] = {}
-    todo = list(start)
-    while todo:
-        module = todo.pop()
-        if module.__name__ in found or not is_local(module):
-            continue
-        found[module.__name__] = module
-        for value in list(vars(module).values()):
-            if isinstance(value, ModuleType):
-                todo.append(value)
-            elif isinstance(value, (FunctionType, type)):
-                owner = sys.modules.get(value.__module__ or "")
-                if owner is not None:
-                    todo.append(owner)
-    return dict(sorted(found.items()))
-
-
-def fingerprint(module: ModuleType, cache: EncodeCache) -> bytes:
-    """Digest of a module's code and plain data, the same in every process that has the same module."""
-    lines = [
-        f"{name}={_text(value, module.__name__, cache)}"
-        for name, value in sorted(vars(module).items())
-        if not (name.startswith("__") and name.endswith("__"))
-    ]
-    return _digest("\n".join(lines).encode("utf-8", "surrogatepass"))
-
-
-def _text(value: Any, owner: str, cache: EncodeCache, depth: int = 0) -> str:
-    """What a value is, without anything that differs from process to process."""
-    kind = type(value)
-    if kind in _ATOMS:
-        return repr(value)
-    if depth < 8:
-        if kind in (list, tuple):
-            return f"{kind.__name__}({','.join(_text(each, owner, cache, depth + 1) for each in value)})"
-        if kind in (set, frozenset):
-            return f"{kind.__name__}({','.join(sorted(_text(each, owner, cache, depth + 1) for each in value))})"
-        if kind is dict:
-            each = (
-                f"{_text(k, owner, cache, depth + 1)}:{_text(v, owner, cache, depth + 1)}" for k, v in value.items()
-            )
-            return f"dict({','.join(each)})"
-        if kind in (classmethod, staticmethod):
-            return f"{kind.__name__}({_text(value.__func__, owner, cache, depth + 1)})"
-        if kind is property:
-            return f"property({_text((value.fget, value.fset, value.fdel), owner, cache, depth + 1)})"
-    if kind is FunctionType:
-        code = cache.signature(value.__code__).hex()
-        return f"function({code},{_text((value.__defaults__, value.__kwdefaults__), owner, cache, depth + 1)})"
-    if isinstance(value, type):
-        if value.__module__ != owner or depth >= 8:
-            return f"class {value.__module__}.{value.__qualname__}"
-        members = sorted(((k, v) for k, v in vars(value).items() if k not in _CLASS_OWN), key=operator.itemgetter(0))
-        return f"class({','.join(f'{k}={_text(v, owner, cache, depth + 1)}' for k, v in members)})"
-    if isinstance(value, ModuleType):
-        return f"module {value.__name__}"
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and kind is getattr(numpy, "ndarray", None) and not value.dtype.hasobject:
-        return f"array({value.dtype.str},{value.shape},{_digest(value.tobytes()).hex()})"
-    return f"a {kind.__module__}.{kind.__qualname__}"
-
-
-_ATOMS: Final = {int, float, complex, str, bytes, bool, type(None), type(...), range}
-_CLASS_OWN: Final = {
-    "__slotnames__",
-    "__dict__",
-    "__weakref__",
-    "__doc__",
-    "_abc_impl",
-    "__firstlineno__",
-    "__static_attributes__",
-}
-
-
-def _code_text(code: CodeType) -> tuple[Any, ...]:
-    constants: list[Any] = []
-    for value in code.co_consts:
-        if isinstance(value, CodeType):
-            constants.append(_code_text(value))
-        elif isinstance(value, frozenset):
-            constants.append(sorted(map(repr, value)))  # in an order that does not hang on the hash seed
-        else:
-            constants.append(repr(value))
-    return (
-        code.co_code,
-        code.co_names,
-        code.co_varnames,
-        code.co_freevars,
-        code.co_cellvars,
-        code.co_flags,
-        code.co_argcount,
-        code.co_posonlyargcount,
-        code.co_kwonlyargcount,
-        code.co_exceptiontable,
-        constants,
-    )
-
 
 # --- what a pickle calls when it is read -----------------------------------------------------------------------------
 # The pickler names these functions; each Decoder answers to some of the names with methods of its own.
@@ -496,10 +137,6 @@ def _code(data: bytes) -> CodeType:
 # --- the pickler -----------------------------------------------------------------------------------------------------
 
 
-class Unsendable(Exception):
-    """Raised while pickling by the reducers below; the reason is its text, the path is found afterwards."""
-
-
 def _refuse(why: str) -> Callable[[Any], Any]:
     def reduce(thing: Any) -> Any:
         raise Unsendable(why.format(kind_name(thing)))
@@ -559,14 +196,6 @@ _TABLE: Final[ChainMap[Any, Callable[[Any], Any]]] = ChainMap(
 _DISPATCH: Final = ChainMap(*_TABLE.maps, *clouds.Pickler.dispatch_table.maps[1:])
 
 
-def kind_name(thing: Any) -> str:
-    """A class as a user knows it: `sqlite3.Connection`."""
-    kind = type(thing)
-    return (
-        kind.__qualname__ if kind.__module__ in {"builtins", "__main__"} else f"{kind.__module__}.{kind.__qualname__}"
-    )
-
-
 def find_importable(thing: Any, main: Mapping[str, Any]) -> ModuleType | None:
     """The module that a worker can import this function or class from, by its name."""
     module = sys.modules.get(getattr(thing, "__module__", None) or "")
@@ -614,7 +243,7 @@ class Encoder(pickle.Pickler):
         self.main = main
         self.known = known
         self.wanted: dict[Name, None] = {}  # names that code met so far looks up
-        self.scripts: dict[int, _Script] = {}  # notebook code met so far
+        self.scripts: dict[int, Script] = {}  # notebook code met so far
         self.modules: dict[str, ModuleType] = {}  # modules met so far, directly or by something in them
         self.arrays: list[Any] = []
         self.of_pandas: dict[int, Any] = {}  # arrays inside pandas objects, by id
@@ -756,11 +385,15 @@ class Encoder(pickle.Pickler):
             self.classes.append(kind)
             return NotImplemented
         make, arguments, state, _, _, fill = clouds._dynamic_class_reduce(kind)
-        *arguments, _, _ = arguments  # the last but one would make one class of two that were the same at some time
-        if "__slots__" in vars(kind) and make is clouds._make_skeleton_class and not issubclass(kind, tuple):
-            # they only count when the class is made
-            arguments[-1] = {**arguments[-1], "__slots__": kind.__slots__}
-        return make, (*arguments, None, None), state, None, None, fill
+        slotted = "__slots__" in vars(kind) and make is clouds._make_skeleton_class
+        if slotted and typing.NamedTuple not in arguments[2]:  # that one makes its own, and allows no others
+            # cloudpickle sets them too late: instances would have a dict beside them
+            arguments[3]["__slots__"] = kind.__slots__  # type: ignore[attr-defined]
+            own = [name for name, value in state[0].items() if type(value) is types.MemberDescriptorType]
+            for name in own:  # those of private names, which are mangled
+                del state[0][name]
+        # The last but one argument would make one class of two that were the same at some time.
+        return make, (*arguments[:-2], None, None), state, None, None, fill
 
     def reduce_module(self, module: ModuleType) -> Any:
         """By name where it can be imported; else (made in the notebook) as data."""
@@ -836,42 +469,6 @@ def _taker(buffers: list[Any]) -> Callable[[Any], bool]:
     return take
 
 
-def memory_of(array: Any) -> tuple[Any, Any, int]:
-    """Give the memory an array uses as read-only bytes, its strides (None: plain C order), and where it begins there."""
-    flags = array.flags
-    if flags.c_contiguous:
-        flat = array.reshape(-1)
-        strides, offset = None, 0
-    elif flags.f_contiguous:
-        flat = array.T.reshape(-1)
-        strides, offset = array.strides, 0
-    else:
-        return _spanned(array)
-    data = flat.view("u1")
-    data.flags.writeable = False
-    return data, strides, offset
-
-
-def _spanned(array: Any) -> tuple[Any, Any, int]:
-    """The memory from an array's first byte to its last, what lies between its elements included."""
-    numpy: Any = sys.modules["numpy"]
-    low = high = 0
-    for size, stride in zip(array.shape, array.strides, strict=True):
-        reach = (size - 1) * stride
-        low, high = low + min(reach, 0), high + max(reach, 0)
-    span = high - low + array.itemsize
-    data = numpy.asarray(_Memory(array, array.__array_interface__["data"][0] + low, span))
-    return data, array.strides, -low
-
-
-class _Memory:
-    """Some bytes of an array's memory, by numpy's array interface; keeps the array alive."""
-
-    def __init__(self, array: Any, address: int, nbytes: int, *, read_only: bool = True) -> None:
-        self.array = array
-        self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (nbytes,), "data": (address, read_only)}
-
-
 # --- the unpickler ---------------------------------------------------------------------------------------------------
 
 
@@ -924,11 +521,11 @@ class Decoder(pickle.Unpickler):
             if name == "make_function":
                 return functools.partial(_function_in, self._main)
             if name == "make_array":
-                return _own_array if self._own else _mapped_array
+                return own_array if self._own else mapped_array
             if name == "make_view":
-                return functools.partial(_view, self._frozen)
+                return functools.partial(view_of, self._frozen)
             if name == "fill_read_only" and self._own:
-                return _fill_array
+                return fill_array
         return super().find_class(module, name)
 
     def objects(self) -> list[Any]:
@@ -942,77 +539,6 @@ def _function_in(main: dict[str, Any], code: bytes, where: Any, name: str, cells
     return FunctionType(_code(code), space, name, None, cells)
 
 
-def _fill_array(array: Any, state: Any) -> None:
-    array.__setstate__(state)
-
-
-def _mapped_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
-    numpy = sys.modules["numpy"]
-    array = numpy.ndarray(shape, dtype, buffer, offset, strides)
-    array.flags.writeable = False
-    return array
-
-
-def _own_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
-    numpy = sys.modules["numpy"]
-    source = numpy.frombuffer(buffer, "u1") if len(buffer) else numpy.empty(0, "u1")
-    if strides is None:
-        array = numpy.empty(shape, dtype)
-        array.reshape(-1).view("u1")[...] = source
-    elif offset == 0 and (array := numpy.empty(shape, dtype, order="F")).strides == strides:
-        array.T.reshape(-1).view("u1")[...] = source
-    else:
-        array = numpy.ndarray(shape, dtype, source.copy(), offset, strides)
-    if not writeable:
-        array.flags.writeable = False
-    return array
-
-
-def _view(frozen: Container[int], of: Any, offset: int, dtype: Any, shape: Any, strides: Any, writeable: bool) -> Any:
-    numpy = sys.modules["numpy"]
-    if of.flags.c_contiguous:
-        buffer = of if of.dtype.kind not in "Mm" else of.view("i8")
-        view = numpy.ndarray(shape, dtype, buffer, offset, strides)
-    else:
-        low, span = offset, dtype.itemsize
-        for size, stride in zip(shape, strides, strict=True):
-            reach = (size - 1) * stride
-            low, span = low + min(reach, 0), span + abs(reach)
-        memory = _Memory(of, of.__array_interface__["data"][0] + low, span, read_only=not of.flags.writeable)
-        view = numpy.ndarray(shape, dtype, numpy.asarray(memory), offset - low, strides)
-    if not writeable or id(of) in frozen:
-        view.flags.writeable = False
-    return view
-
-
-def is_misordered(memo: Memo) -> bool:
-    """Whether a set of numbers would have another order on the other side: elements collided, or it was bigger once.
-
-    The order of other sets hangs on the hash seed as well, and is refused where a loop takes it.
-    """
-    for _, thing in memo.values():
-        if type(thing) in _SETS and len(thing) > 1:
-            order = list(thing)
-            if type(order[0]) in _NUMBERS and list(type(thing)(order)) != order:
-                return True
-    return False
-
-
-_SETS: Final = (set, frozenset)
-_NUMBERS: Final = (int, float, bool, complex)
-
-
-def copies_on_write() -> bool:
-    """Whether pandas shares memory between objects only as long as nobody writes."""
-    pandas = sys.modules.get("pandas")
-    if pandas is None:
-        return False
-    return int(pandas.__version__.split(".")[0]) >= 3 or bool(pandas.options.mode.copy_on_write)
-
-
-# --- the kernel's side -----------------------------------------------------------------------------------------------
-
-
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Keep the garbage collector out while many objects are made that all stay."""
@@ -1023,262 +549,3 @@ def collector_paused() -> Iterator[None]:
     finally:
         if on:
             gc.enable()
-
-
-_TEXT: Final = {str, bytes}  # nobody asks which of two equal strings it is
-
-
-class JobEncoder:
-    """Kernel side of one job: encodes its names once and its items as they come, decodes the effects.
-
-    Parameters
-    ----------
-    job
-        The job. Main thread only, and never while the user's code runs.
-    cache
-        What is remembered between jobs.
-
-    Attributes
-    ----------
-    parts
-        What a worker must have, in the order in which it loads them.
-    misordered
-        Whether some set of numbers sent so far has another order in a worker: a loop that takes an order from such a
-        set must then not be split. (Membership, length and equality are the same.)
-    """
-
-    def __init__(self, job: Job, cache: EncodeCache) -> None:
-        self._job = job
-        self._cache = cache
-        self._main: dict[str, Any] = job.function.__globals__
-        cache.begin()
-        self._targets = {id(target): target for target in job.targets}
-        buffers: list[Any] | None = None if is_portable() else []
-        file = io.BytesIO()
-        encoder = Encoder(file, cache, self._main, {}, buffers)
-        with collector_paused():
-            self._dump(encoder, "the loop's body", job.function)
-            self._bound = self._dump_names(encoder, {})
-            memo: Memo = encoder.memo.copy()
-        self.misordered = is_misordered(memo)
-        self._objects: list[Any] = [None] * len(memo)
-        for number, thing in memo.values():
-            self._objects[number] = thing
-        self._known = {key: number for key, (number, thing) in memo.items() if type(thing) not in _TEXT}
-        self._of_pandas = encoder.of_pandas
-        self._hot: dict[int, None] = {}
-        self._refuse_targets(memo.keys(), encoder.arrays)
-        frame = write_frame("bundle", list(self._bound), file.getvalue(), buffers or (), cache)
-        serials = b",".join(b"%d" % block.serial for block in frame.blocks)
-        bundle = Part(_digest(frame.head, serials), frame)
-        self.parts: tuple[Part, ...] = (*self._side_parts(encoder), bundle)
-
-    def _dump(self, encoder: Encoder, path: str, thing: Any) -> None:
-        try:
-            encoder.dump(thing)
-        except CodecError:
-            raise
-        except Exception as error:
-            raise self._located(path, thing, error) from error
-        finally:
-            # pickling an instance leaves an attribute on its class: the notebook's classes stay as they are
-            for kind in encoder.unmarked:
-                if "__slotnames__" in vars(kind):
-                    del kind.__slotnames__
-
-    def _dump_names(self, encoder: Encoder, bound: Mapping[Name, None]) -> dict[Name, None]:
-        """Write every wanted name that the notebook has, and those that these want in turn, until nothing is left."""
-        done: dict[Name, None] = {}
-        while encoder.wanted:
-            name = next(iter(encoder.wanted))
-            del encoder.wanted[name]
-            if name in done or name in bound:
-                continue
-            if name in self._job.hidden:
-                raise CodecError(name, "it is set by the loop, and also looked up by something that the loop uses")
-            if name in self._main:
-                done[name] = None
-                self._dump(encoder, name, (name, self._main[name]))
-            elif name in _BLIND and hasattr(builtins, name):
-                raise CodecError(f"{name}()", "the names it uses can't be known before it runs")
-        self._dump(encoder, "", None)
-        return done
-
-    def _side_parts(self, encoder: Encoder) -> Iterator[Part]:
-        """The process state, local modules and source lines, which are apart because they seldom change."""
-        self._refuse_patched(encoder)
-        state = surroundings.capture()
-        yield self._cache.part("surroundings", state, lambda: self._plain_part("surroundings", state))
-        modules = local_modules(encoder.modules.values())
-        if modules:
-            prints = {name: fingerprint(module, self._cache) for name, module in modules.items()}
-            yield self._cache.part("modules", prints, lambda: self._plain_part("modules", prints))
-        lines: dict[str, list[str]] = {}
-        for script in encoder.scripts.values():
-            entry = linecache.cache.get(script.code.co_filename)
-            if entry is not None and len(entry) == 4 and entry[1] is None:
-                lines[script.code.co_filename] = entry[2]
-        yield self._cache.part("lines", lines, lambda: self._plain_part("lines", lines))
-
-    def _refuse_patched(self, encoder: Encoder) -> None:
-        """CodecError where the notebook put a function of its own into a library, which a worker has unchanged."""
-        holders: list[Any] = [*encoder.modules.values(), *encoder.classes]
-        for holder in holders:
-            if self._cache.is_unchanged(holder):
-                continue
-            for name, value in list(vars(holder).items()):
-                if type(value) is FunctionType and value.__globals__ is self._main:
-                    self._cache.forget(holder)
-                    why = "the notebook set it, and workers have the library's own"
-                    raise CodecError(f"{holder.__name__}.{name}", why)
-
-    def _plain_part(self, kind: str, value: Any) -> Part:
-        try:
-            body = pickle.dumps(value, 5)
-        except Exception as error:
-            raise CodecError(kind, f"{type(error).__name__}: {error}") from error
-        frame = write_frame(kind, None, body, ())
-        return Part(_digest(frame.head), frame)
-
-    def encode_items(self, items: Sequence[object]) -> tuple[Frame, ItemsMemo]:
-        """Encode some items, and give what is needed to decode their effects."""
-        primed = list(self._hot)
-        with collector_paused():
-            while True:
-                buffers: list[Any] | None = None if is_portable() else []
-                file = io.BytesIO()
-                encoder = Encoder(file, self._cache, self._main, self._known, buffers)
-                encoder.memo = {id(self._objects[n]): (place, self._objects[n]) for place, n in enumerate(primed)}
-                self._dump(encoder, "item", list(items))
-                names = self._dump_names(encoder, self._bound)
-                memo: Memo = encoder.memo.copy()
-                # Lists, dicts, sets and tuples of the bundle pass the reducers by: found now, named in a second try.
-                met = {self._known[key] for key in memo.keys() & self._known.keys()}
-                missed = [n for n in met.difference(primed) if type(self._objects[n]) in _CONTAINERS]
-                if not missed:
-                    break
-                primed += missed
-        if len(primed) <= _HOT:
-            self._hot = dict.fromkeys(primed)
-        self.misordered = self.misordered or is_misordered(memo)
-        self._refuse_targets(memo.keys(), encoder.arrays)
-        objects: list[Any] = [None] * len(memo)
-        for number, thing in memo.values():
-            objects[number] = thing
-        self._of_pandas.update(encoder.of_pandas)
-        frame = write_frame("chunk", (primed, list(names)), file.getvalue(), buffers or ())
-        return frame, ItemsMemo(objects)
-
-    def decode_effects(self, frame: Frame, memo: ItemsMemo) -> list[Effects]:
-        """Decode what came home: references become the notebook's own objects, arrays own their memory."""
-        kind, (numbers, places), body, buffers = read_frame(frame)
-        assert kind == "effects"
-        primed = [self._objects[n] for n in numbers]
-        primed += memo.objects if places is None else [memo.objects[n] for n in places]
-        decoder = Decoder(body, buffers, self._main, primed, self._objects, own=True, frozen=self._frozen())
-        decoded: list[Effects] = decoder.load()
-        return decoded
-
-    def _frozen(self) -> Container[int]:
-        return self._of_pandas if self._of_pandas and copies_on_write() else ()
-
-    def _refuse_targets(self, met: Iterable[int], arrays: Sequence[Any]) -> None:
-        """CodecError where something shipped is, or shares memory with, something that replay will change."""
-        if not self._targets:
-            return
-        for key in self._targets.keys() & set(met):
-            raise CodecError(self._name_of(self._targets[key]), "it is also read by the loop")
-        numpy = sys.modules.get("numpy")
-        if numpy is None or not arrays:
-            return
-        for target in self._targets.values():
-            for mine in self._arrays_of(target):
-                if any(numpy.may_share_memory(mine, array) for array in arrays):
-                    raise CodecError(self._name_of(target), "its memory is also read by the loop")
-
-    def _arrays_of(self, target: Any) -> list[Any]:
-        """The arrays in which an object keeps its data."""
-        if type(target) in _CONTAINERS:
-            return []
-        encoder = Encoder(io.BytesIO(), self._cache, self._main, self._known, [])
-        try:
-            encoder.dump(target)
-        except Exception as error:
-            raise self._located(self._name_of(target), target, error) from error
-        return encoder.arrays
-
-    def _name_of(self, thing: Any) -> str:
-        return next((name for name, value in self._main.items() if value is thing), kind_name(thing))
-
-    def _located(self, path: str, thing: Any, error: Exception) -> CodecError:
-        if path == "item":
-            return located("items", thing, error, self._probe)
-        if isinstance(thing, tuple):  # a name and its value
-            return located(path, thing[1], error, self._probe)
-        return located(path, thing, error, self._probe)
-
-    def _probe(self, thing: Any) -> Exception | None:
-        """Whether this alone can be encoded."""
-        try:
-            Encoder(io.BytesIO(), self._cache, self._main, {}, []).dump(thing)
-        except Exception as error:  # noqa: BLE001 - any reducer of the user's may raise anything
-            return error
-        return None
-
-
-_CONTAINERS: Final = (list, dict, set, frozenset, tuple, bytearray)
-
-
-# --- where it is ----------------------------------------------------------------------------------------------------
-
-
-def located(path: str, thing: Any, error: Exception, probe: Callable[[Any], Exception | None]) -> CodecError:
-    """Walk from an object that could not be encoded to the one inside that is to blame."""
-    seen: set[int] = set()
-    while id(thing) not in seen and not isinstance(error, RecursionError):
-        seen.add(id(thing))
-        for step, child in _children(thing):
-            found = None if id(child) in seen or isinstance(child, (str, bytes, int, float)) else probe(child)
-            if found is not None:
-                path, thing, error = path + step, child, found
-                break
-    if isinstance(error, (Unsendable, CodecError)):
-        why = str(error) if isinstance(error, Unsendable) else error.why
-    elif isinstance(error, RecursionError):
-        why = "it is nested too deeply"
-    else:
-        why = f"{kind_name(thing)} ({type(error).__name__}: {error})"
-    return CodecError(path, why)
-
-
-def _children(thing: Any) -> Iterator[tuple[str, Any]]:
-    """What an object holds, each with the code that leads to it."""
-    if isinstance(thing, (list, tuple)):
-        yield from ((f"[{index}]", child) for index, child in enumerate(thing))
-    elif isinstance(thing, (set, frozenset)):
-        yield from (("{…}", child) for child in thing)
-    elif isinstance(thing, dict):
-        for key, value in list(thing.items()):
-            yield f"[{key!r}]", value
-            yield f" key {key!r}", key
-    elif isinstance(thing, FunctionType):
-        for name, cell in zip(thing.__code__.co_freevars, thing.__closure__ or (), strict=True):
-            try:
-                yield f" closure {name}", cell.cell_contents
-            except ValueError:
-                continue
-        yield ".__defaults__", thing.__defaults__
-        yield ".__kwdefaults__", thing.__kwdefaults__
-    elif isinstance(thing, functools.partial):
-        yield from ((".func", thing.func), (".args", thing.args), (".keywords", thing.keywords))
-    elif isinstance(thing, types.MethodType):
-        yield ".__self__", thing.__self__
-    if not isinstance(thing, ModuleType):
-        attributes = getattr(thing, "__dict__", None)
-        for name, value in list((attributes or {}).items()):
-            yield f".{name}", value
-        for kind in type(thing).__mro__:
-            slots = kind.__dict__.get("__slots__", ())
-            for name in (slots,) if isinstance(slots, str) else slots:
-                if name not in {"__dict__", "__weakref__"} and hasattr(thing, name):
-                    yield f".{name}", getattr(thing, name)

@@ -47,6 +47,9 @@ class Job:
     nets
         Whether the worker watches that an iteration changes nothing that it must not change, and does nothing that is
         seen outside its process. Without nets a task may do as it likes, as with `multiprocessing.Pool`.
+    orders
+        Whether the function may take an order from something that is perhaps a set. What is sent must then hold no set
+        whose order a copy would change, but for sets that are a name's value: those the caller has judged.
     """
 
     function: FunctionType
@@ -57,6 +60,7 @@ class Job:
     expected_s: float | None = None
     total: int | None = None
     nets: bool = True
+    orders: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,9 @@ class CodecError(MpnbError):
         self.path = path
         self.why = why
 
+    def __reduce__(self) -> tuple[type[CodecError], tuple[str, str], dict[str, object]]:
+        return type(self), (self.path, self.why), vars(self)
+
 
 class WorkerDiedError(MpnbError):
     """A worker process died while it ran an iteration.

@@ -34,13 +34,13 @@ from typing import Any, Final
 
 import mpnb
 from mpnb import events, scheduler, wire
-from mpnb.codec import Frame, Part
 from mpnb.cores import usable_cores
 from mpnb.errors import MpnbError, WorkerDiedError
+from mpnb.frames import Frame, Part
 
 GRACE_S: Final = 0.1  # an interrupted task that has not ended by then is killed
 TICK_S: Final = 0.05
-OBITUARY_S: Final = 0.2  # how long the template may take to say how a worker ended
+OBITUARY_S: Final = 0.5  # how long the template may take to say how a worker ended
 END_S: Final = 1.0
 KEPT_PARTS: Final = 8  # a worker keeps the parts of its last two or three jobs: a cell that runs again finds them there
 
@@ -129,8 +129,9 @@ class Hands:
             self._wake_in.send(b"x")
 
     def pids(self) -> list[int]:
-        """Process ids of the workers, in the order of their numbers."""
-        return [each.pid for _, each in sorted(self._processes.copy().items()) if each.pid is not None]
+        """Process ids of the workers that stay, in the order of their numbers."""
+        staying = (each for _, each in sorted(self._processes.copy().items()) if not each.asked)
+        return [each.pid for each in staying if each.pid is not None]
 
     def stop(self) -> None:
         """End all processes and the thread. Does nothing in a process that was forked from the pool's."""

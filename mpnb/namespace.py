@@ -20,27 +20,16 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from mpnb import surroundings
+from mpnb.arrays import copies_on_write
+from mpnb.blame import Unsendable, located
 from mpnb.buffers import is_portable
-from mpnb.codec import (
-    Decoder,
-    EncodeCache,
-    Encoder,
-    Frame,
-    Part,
-    Unsendable,
-    collector_paused,
-    copies_on_write,
-    find_importable,
-    fingerprint,
-    global_names,
-    is_misordered,
-    located,
-    make_view,
-    read_frame,
-    write_frame,
-)
+from mpnb.cache import EncodeCache, global_names
+from mpnb.codec import Decoder, Encoder, collector_paused, find_importable, make_view
 from mpnb.engine import Effects
 from mpnb.errors import CodecError
+from mpnb.frames import Frame, Part, read_frame, write_frame
+from mpnb.modules import fingerprint
+from mpnb.ordering import has_misordered_numbers
 
 _SNAPSHOT_LIMIT: Final = 4 * 1024 * 1024  # bytes of pickle up to which shipped data is compared
 _HOT: Final = 2000
@@ -352,7 +341,7 @@ class Mirror:
                 except Exception as error:
                     raise self._blamed(batch, error) from error
                 met = encoder.memo.copy()
-                if is_misordered({key: entry for key, entry in met.items() if key not in memo}):
+                if has_misordered_numbers(thing for key, (_, thing) in met.items() if key not in memo):
                     raise CodecError("result", "a set of numbers whose order a copy would not keep")
                 missed = [
                     self._known[key]

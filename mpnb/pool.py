@@ -18,13 +18,15 @@ from types import FunctionType, TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from mpnb import events, scheduler
-from mpnb.codec import EncodeCache, Frame, ItemsMemo, JobEncoder
+from mpnb.cache import EncodeCache
 from mpnb.cores import usable_cores
 from mpnb.engine import STDERR, STDOUT, Effects, Job, Outcome, Running, Tell
 from mpnb.errors import CodecError, MpnbError, PoolClosedError
+from mpnb.frames import Frame
 from mpnb.hands import GRACE_S, Hands, Mail, OpenJob
+from mpnb.jobs import ItemsMemo, JobEncoder
 
-TICK_S: Final = 0.1
+TICK_S: Final = 0.05  # an interrupt is seen within it; with the grace of close() that is 0.15 s
 PULL_S: Final = 0.02  # an iterable that takes long to give its items is left alone after so long
 
 A = TypeVar("A")

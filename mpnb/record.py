@@ -245,6 +245,8 @@ class _Job:
     rows: dict[int, _Row] = field(default_factory=dict)
     parts: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LOSSES, 0.0))
     costs: _Costs = field(default_factory=_Costs)
+    pulled: int = 0  # iterations that were encoded for it
+    home: int = 0  # iterations that came home
     count: int = 0
     squares: float = 0.0
     lowest: int | None = None  # iteration that it was given
@@ -335,6 +337,7 @@ class Record:
     def __init__(self, sites: Iterable[Site] = (), source: str = "", workers: int = 0) -> None:
         self.sites: list[Site] = list(sites)
         self.source = source
+        self.note = ""  # why the cell has no site
         self.workers = workers
         self.finished: dict[int, object] = {}
         self.status = "running"
@@ -387,6 +390,8 @@ class Record:
                     if len(self._encodes) > MAX_ENCODES:  # long past: their gaps are accounted for
                         del self._encodes[: MAX_ENCODES // 2]
                 self._site_sent(event.nbytes)
+                if job := self._open_job():
+                    job.pulled += event.count
             case ChunkSent():
                 if job := self._open_job():
                     job.row(self._place(event.worker)).sent[event.chunk] = at
@@ -483,6 +488,7 @@ class Record:
                 lane.add(Span(starts[0] - origin, ends[-1] - origin, FAILED, event.first, event.count, sum(durations)))
             return
         row = job.row(number)
+        job.home += event.count
         self._done += event.count
         if starts:
             first, last = max(starts[0] - origin, row.cursor), max(ends[-1] - origin, row.cursor)
@@ -542,9 +548,10 @@ class Record:
             site = self._site(job.site)
             half = (site.longest[1] if site.longest else 0.0) / 2
             site.longest_was_last = len(ends) > 1 and job.longest_end >= ends[-2] + half
+        called_off = job.home < job.pulled  # else what is still out was taken back, and done by another worker
         for number, row in job.rows.items():
             left = at - row.cursor
-            if row.sent and row.state != REPEATED and left > 0:  # what it was doing was called off
+            if called_off and row.sent and row.state != REPEATED and left > 0:  # what it was doing was called off
                 job.parts[REPEATED] += left
                 self.lanes[number].add(Span(row.cursor, at, FAILED, -1))
             else:
@@ -578,7 +585,7 @@ class Record:
             for name, seconds in job.account(at).items():
                 lost[name] += seconds
         self._settle(site, lost, core_s)
-        if not site.jobs and site.parallel:
+        if not site.jobs and (site.parallel or not site.reason or site.code == TOO_SMALL):
             site.parallel = False
             site.code = TOO_SMALL
             site.reason = f"finished in the kernel in {round_seconds(site.wall_s)}: too small to split"
@@ -768,6 +775,7 @@ class Record:
             {
                 "schema": SCHEMA,
                 "source": self.source,
+                "note": self.note,
                 "workers": self.workers,
                 "status": self.status,
                 "wall_s": self.wall_s,
@@ -798,6 +806,7 @@ class Record:
         for site in sites:
             site.longest = None if site.longest is None else (site.longest[0], site.longest[1])
         record = cls(sites, data.get("source", ""), data.get("workers", 0))
+        record.note = data.get("note", "")
         record.status = data.get("status", "finished")
         record.started, record.ended = 0.0, data.get("wall_s", 0.0)
         record._now = record.ended or 0.0

@@ -76,9 +76,16 @@ def summary(record: Record) -> str:
 
 
 def summary_lines(record: Record) -> list[str]:
-    """List a line for each site that was reached."""
-    lines = [summary_line(record, site) for site in record.sites if site.started is not None or site.reason]
-    return lines or [f"{record.status} in {round_seconds(record.wall_s)}: nothing here to split"]
+    """List a line for each site that was reached; those that were too small to split share one."""
+    reached = [site for site in record.sites if site.started is not None or site.reason]
+    small = [site for site in reached if site.code == "small"]
+    lines = [summary_line(record, site) for site in reached if len(small) < 2 or site.code != "small"]
+    if len(small) > 1:
+        spent = round_seconds(sum(site.wall_s or 0.0 for site in small))
+        lines.append(f"{len(small)} sites finished in the kernel in {spent}: too small to split")
+    if not lines:
+        lines.append(record.note or f"{record.status} in {round_seconds(record.wall_s)}: nothing here to split")
+    return lines
 
 
 def summary_line(record: Record, site: Site) -> str:
@@ -407,6 +414,7 @@ def timeline(record: Record, ax: Axes | None = None) -> Axes:
         Where to draw; a new figure where it is None.
     """
     from matplotlib.patches import Patch
+    from matplotlib.transforms import ScaledTranslation
 
     lanes = [(f"worker {n}", lane) for n, lane in enumerate(record.lanes)]
     if record.kernel.spans:
@@ -433,9 +441,13 @@ def timeline(record: Record, ax: Axes | None = None) -> Axes:
         ax.legend(
             handles=[Patch(color=colour, label=name) for colour, name in seen.items()],
             loc="upper left",
-            bbox_to_anchor=(0, -0.18),
-            ncols=4,
+            bbox_to_anchor=(0, 0),
+            # below the label of the axis, however high the axes are
+            bbox_transform=ax.transAxes + ScaledTranslation(0, -32 / 72, ax.figure.dpi_scale_trans),
+            ncols=len(seen),
             frameon=False,
+            columnspacing=1.2,
+            handlelength=1.2,
         )
     _undress(ax)
     return ax

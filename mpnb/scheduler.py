@@ -292,8 +292,9 @@ class _Job:
             return 1
         size = CHUNK_S / max(self.each_s, 1e-9)
         # A caller that is slow, or stops early, has not had much pulled for nothing.
-        waiting = self.frontier > self.taken
-        size = min(size, 1 + (2 * (self.taken - self.first) if waiting else GROWTH * self.finished))
+        # Where it can't take them because an early iteration is slow, what has finished counts instead.
+        held_up = bool(self.beyond) and self.frontier == self.taken
+        size = min(size, 1 + (GROWTH * self.finished if held_up else 2 * (self.taken - self.first)))
         if self.finished == 0:  # only guessed so far
             size = min(size, 64.0)
         if self.each_nbytes:

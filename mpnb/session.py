@@ -24,7 +24,7 @@ import types
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -80,9 +80,9 @@ _REPLAYED_ON: Final[Mapping[str, tuple[type, ...]]] = {
 _ON_ARRAYS: Final = frozenset({"setitem", "augitem", "aug", "binop"})
 _TASK_BUILTINS: Final = ("NameError", "slice")
 
-_Made = TypeVar("_Made", list[Any], set[Any], dict[Any, Any])
 _HOUSE: Final = str(Path(__file__).parent)
 
+_Made = TypeVar("_Made", list[Any], set[Any], dict[Any, Any])
 _KERNEL, _POOL, _REST, _DONE = "kernel", "pool", "rest", "done"
 
 
@@ -283,6 +283,7 @@ class SiteRun:
         self.site = site
         self.phase = _DONE
         self.opened = False
+        self.orders = True  # until it was looked into
         self.filename = ""
         self.leaves: list[object] = []
         self.iterator: Iterator[Any] = iter(())
@@ -402,9 +403,12 @@ class SiteRun:
     def check(self) -> Refusal | None:
         """Look at the objects and helpers that the loop reaches; None when it may be split."""
         try:
-            return _check(self.loop, self.run.namespace, self.leaves)
+            finding = _check(self.loop, self.run.namespace, self.leaves)
         except Exception as error:  # a hole in the inspection, or an object that can't bear to be looked at
-            return Refusal("dynamic", self.plan.line, "", f"it could not be looked into ({type(error).__name__}: {error})")
+            why = f"it could not be looked into ({type(error).__name__}: {error})"
+            return Refusal("dynamic", self.plan.line, "", why)
+        self.orders = finding.orders
+        return finding.refusal
 
     def refuse(self, refusal: Refusal) -> None:
         """Note why the site stays, or goes on, in the kernel."""
@@ -502,6 +506,7 @@ class SiteRun:
             first=self.index,
             expected_s=self.site.kernel_s / self.site.kernel_iterations if self.site.kernel_iterations else None,
             total=None if (total := self.total()) is None else total - self.index,
+            orders=self.orders,
             targets=tuple(
                 namespace[name] for name in self.loop.accumulators if not isinstance(namespace[name], _UNALIASED)
             ),
@@ -618,7 +623,7 @@ class SiteRun:
     # -- comprehensions ----------------------------------------------------------------------------------------------
 
     def made(self, head: _Made) -> _Made:
-        """Note the list, set or dict that a comprehension has made in the kernel: what comes from the pool goes there."""
+        """Note what a comprehension has made in the kernel: what comes from the pool goes there."""
         self.head = head
         return head
 
@@ -655,8 +660,8 @@ class SiteRun:
         yield from head
         if self.phase == _KERNEL:  # it ended by itself: a StopIteration inside map()
             return
-        for entry in self._entries():
-            yield entry[1]
+        for result in self._entries():
+            yield result[1]
         yield from rest
 
     def _entries(self) -> Iterator[tuple[Any, ...]]:
@@ -665,11 +670,11 @@ class SiteRun:
         for replay in self.pool():
             if replay.error is not None:
                 raise replay.error
-            for entry in replay.effects:
-                if entry[0] == 0:
-                    yield entry
+            for effect in replay.effects:
+                if effect[0] == 0:
+                    yield effect
                 else:
-                    self.run.show(entry)
+                    self.run.show(effect)
 
     def end(self) -> None:
         """The site is over, or the cell is."""
@@ -700,7 +705,7 @@ class _Until(Effects):
 
     def append(self, entry: tuple[Any, ...]) -> None:
         if len(self) == self.place:
-            self.names = dict(sys._getframe(1).f_locals)
+            self.names = dict(sys._getframe(1).f_locals)  # noqa: SLF001 -- the task's own variables
             raise _Reached
         super().append(entry)
 
@@ -745,8 +750,13 @@ def _is_safe(iterable: object) -> bool:
     return library == "pandas" and kind.__name__ in {"Series", "Index", "RangeIndex", "DataFrame", "DatetimeIndex"}
 
 
-def _check(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Refusal | None:
+def _check(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> planning.Finding:
     """Everything about a loop that depends on objects: iterables, accumulators, builtins, helpers."""
+    refusal = _check_objects(loop, namespace, leaves)
+    return planning.inspect_loop(loop, namespace, leaves) if refusal is None else planning.Finding(refusal)
+
+
+def _check_objects(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Refusal | None:
     line = loop.line
     mentioned = {node.id for node in ast.walk(loop.iterable) if isinstance(node, ast.Name)}
     used = {"enumerate", "zip", "reversed"} & mentioned | {*_TASK_BUILTINS, loop.consumer or "slice"}
@@ -775,7 +785,7 @@ def _check(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Refus
         for other in sorted(loop.reads):
             if target is namespace.get(other) or _overlap(target, namespace.get(other)):
                 return Refusal("shared-object", line, name, f"is changed by the loop and also read by it, as `{other}`")
-    return planning.inspect_loop(loop, namespace, leaves)
+    return None
 
 
 def _can_replay(form: str, target: object) -> bool:
@@ -826,7 +836,7 @@ def _explained(plan: SitePlan, namespace: dict[str, Any]) -> list[str]:
     head = f"line {plan.line}, {plan.kind} `{plan.label}`"
     refusal = plan.refusal
     if plan.loop is not None:
-        refusal = planning.inspect_loop(plan.loop, namespace, ())
+        refusal = planning.inspect_loop(plan.loop, namespace, ()).refusal
     if refusal is not None or plan.loop is None:
         assert refusal is not None
         return [f"{head}: stays serial: {refusal.reason} [{refusal.code}]"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import select
 import signal
 import socket
 import sys
@@ -34,19 +35,29 @@ class Template:
         """Serve until the kernel closes the socket or is gone; then end all workers."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         signal.signal(signal.SIGCHLD, self._reap)
-        signal.signal(signal.SIGTERM, self._end)
+        signal.signal(signal.SIGTERM, self.end)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker.watch_lifeline(os.dup(self._lifeline), signal.SIGTERM)
+        # A signal that comes just before recv would not end its wait; a byte on this socket ends select's.
+        woken, wake = socket.socketpair()
+        woken.setblocking(False)
+        wake.setblocking(False)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         incoming = wire.Incoming()
         while True:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            readable, _, _ = select.select([self._sock, woken], [], [])
+            if woken in readable:
+                woken.recv(4096)  # the handlers have run
+            if self._sock not in readable:
+                continue
             try:
                 messages = incoming.pull(self._sock)
             except ConnectionError:
                 messages = None
             signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
             if messages is None:
-                self._end()
+                self.end()
             for message in messages:
                 match message.note:
                     case ("fork", number, threads):
@@ -66,6 +77,7 @@ class Template:
         if pid == 0:
             try:
                 os.setsid()
+                signal.set_wakeup_fd(-1)
                 for name in (*_SIGNALS, signal.SIGINT):
                     signal.signal(name, signal.SIG_DFL)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -93,6 +105,8 @@ class Template:
         wire.send(self._sock, ("imported", names, tuple(failed), _thread_count()))
 
     def _reap(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+        # A second child may end while the first is seen to: handlers nest, and would wait for one process twice.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         for pid in list(self._children):
             done, status, usage = os.wait4(pid, os.WNOHANG)
             if done:
@@ -101,9 +115,12 @@ class Template:
                 try:
                     wire.send(self._sock, ("exited", number, pid, os.waitstatus_to_exitcode(status), peak))
                 except ConnectionError:
-                    self._end()
+                    self.end()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _end(self, _number: int = 0, _frame: FrameType | None = None) -> NoReturn:
+    def end(self, _number: int = 0, _frame: FrameType | None = None) -> NoReturn:
+        """End all workers, reap them, and end."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
         for pid in self._children:
@@ -136,4 +153,8 @@ def _thread_count() -> int:
 def main(sock_fd: int, lifeline_fd: int) -> NoReturn:
     """Be the template process on these descriptors."""
     worker.set_blas_threads(1)
-    Template(socket.socket(fileno=sock_fd), lifeline_fd).run()
+    template = Template(socket.socket(fileno=sock_fd), lifeline_fd)
+    try:
+        template.run()
+    except ConnectionError:  # the kernel went while it was being answered
+        template.end()

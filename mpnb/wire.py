@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mpnb.buffers import Block
-from mpnb.codec import Frame
+from mpnb.frames import Frame
 
 MAX_FDS: Final = 200
 READ_NBYTES: Final = 1 << 16

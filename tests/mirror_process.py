@@ -35,7 +35,7 @@ def send(sock: socket.socket, head: Any, frames: list[Any]) -> None:
 def receive(sock: socket.socket) -> tuple[Any, list[Any]]:
     """Receive what `send` sent."""
     from mpnb.buffers import Block
-    from mpnb.codec import Frame
+    from mpnb.frames import Frame
 
     size, count = struct.unpack("<QI", _exactly(sock, 12))
     fds: list[int] = []
@@ -85,7 +85,7 @@ class Notebook:
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         exec(compile(source, name, "exec"), self.names)  # noqa: S102 - a cell is run
 
-    def job(self, *body: str, targets: tuple[object, ...] = ()) -> Any:
+    def job(self, *body: str, targets: tuple[object, ...] = (), orders: bool = False) -> Any:
         """A job whose body is these lines; it sees `item` and `effects`."""
         from mpnb.engine import Job
 
@@ -95,7 +95,7 @@ class Notebook:
         source = "def body(item, effects):\n" + "".join(f"    {line}\n" for line in lines)
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         exec(compile(source, name, "exec"), self.names, own)  # noqa: S102 - a cell is run
-        return Job(own["body"], targets=targets)
+        return Job(own["body"], targets=targets, orders=orders)
 
 
 class Worker:
@@ -146,7 +146,7 @@ class Worker:
 
 
 def _serve(sock: socket.socket) -> None:
-    from mpnb.codec import Part
+    from mpnb.frames import Part
     from mpnb.namespace import Mirror
 
     mirror = Mirror()

@@ -22,22 +22,29 @@ MAY_IMPORT = {
     "errors": "",
     "events": "",
     "cores": "",
+    "ordering": "",
     "engine": "events",
     # objects and bytes, at both ends of the wire
     "buffers": "errors",
     "surroundings": "errors",
-    "codec": "errors engine buffers surroundings",
-    "namespace": "errors engine buffers surroundings codec",
-    "wire": "buffers codec",
+    "cache": "buffers",
+    "frames": "buffers cache",
+    "arrays": "",
+    "modules": "cache ordering",
+    "blame": "errors",
+    "codec": "cache frames arrays modules blame",
+    "jobs": "errors engine ordering buffers surroundings cache frames arrays modules blame codec",
+    "namespace": "errors engine ordering buffers surroundings cache frames arrays modules blame codec",
+    "wire": "buffers frames",
     # inside a worker
-    "worker": "errors engine surroundings codec namespace wire",
+    "worker": "errors engine surroundings frames namespace wire",
     "template": "wire worker",
     # the kernel's side of the pool
     "scheduler": "events",
-    "hands": "errors events cores codec wire scheduler __init__",  # __init__: only to learn where the package lies
-    "pool": "errors events engine cores codec scheduler worker hands",
+    "hands": "errors events cores frames wire scheduler __init__",  # __init__: only to learn where the package lies
+    "pool": "errors events engine cores cache frames jobs scheduler worker hands",
     # what understands a cell
-    "plan": "errors",
+    "plan": "errors ordering",
     # what is seen
     "record": "events",
     "report": "record",
@@ -65,7 +72,7 @@ DOORS = {
     "cloudpickle": "codec",
     "psutil": "cores",
     "threadpoolctl": "worker template",
-    "numpy": "codec surroundings",
+    "numpy": "cache surroundings",
     "pandas": "surroundings",
     "mpmath": "surroundings",
     "sklearn": "surroundings",

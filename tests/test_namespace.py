@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from mirror_process import Notebook, Worker
 
-from mpnb.codec import EncodeCache, JobEncoder
+from mpnb.cache import EncodeCache
+from mpnb.jobs import JobEncoder
 from mpnb.namespace import needed_names
 
 

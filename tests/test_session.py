@@ -239,3 +239,13 @@ def test_items_are_the_notebooks_own_objects_after_the_loop() -> None:
 
     assert names["x"] is xs[-1]
     assert names["n"] == 1
+
+
+@pytest.mark.parametrize(("cell", "orders"), [("[len(s) for s in docs]", False), ("[list(s) for s in docs]", True)])
+def test_a_job_says_whether_it_takes_an_order(cell: str, orders: bool) -> None:
+    """What perhaps takes an order from a set is told to the engine, which sees what is sent."""
+    engine = ScriptedEngine()
+
+    run_cell(f"r = {cell}", {"docs": [{"a"}, {"b"}]}, engine)
+
+    assert [job.orders for job in engine.jobs] == [orders]

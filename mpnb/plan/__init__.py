@@ -2,7 +2,7 @@
 
 from mpnb.plan.cell import CONSUMERS, read_cell
 from mpnb.plan.loops import BREAK
-from mpnb.plan.purity import SAFE_ITERABLES, inspect_loop, is_own
+from mpnb.plan.purity import SAFE_ITERABLES, Finding, inspect_loop, is_own
 from mpnb.plan.rewrite import RUN
 from mpnb.plan.types import REFUSALS, CellPlan, Effect, Loop, Refusal, SitePlan
 
@@ -14,6 +14,7 @@ __all__ = [
     "SAFE_ITERABLES",
     "CellPlan",
     "Effect",
+    "Finding",
     "Loop",
     "Refusal",
     "SitePlan",

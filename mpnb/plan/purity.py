@@ -17,6 +17,7 @@ import enum
 import functools
 import inspect
 import io
+import itertools
 import linecache
 import logging
 import operator
@@ -25,15 +26,15 @@ import sys
 import sysconfig
 import threading
 import types
-import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from mpnb.plan.loops import EFFECTS, LAST, MAKE_ENTRY
+from mpnb.ordering import is_seed_fixed, keeps_order
+from mpnb.plan.loops import EFFECTS, LAST, MAKE_ENTRY, is_wrapper
 from mpnb.plan.names import argument_names, read_names, target_names
-from mpnb.plan.types import Loop, Refusal
+from mpnb.plan.types import Effect, Loop, Refusal
 
 MISSING: Final = object()
 
@@ -65,7 +66,23 @@ _ARITHMETIC: Final = frozenset(
 _CONTAINER_CALLS: Final = frozenset(
     "list dict set tuple frozenset bytearray sorted enumerate zip map filter reversed iter slice".split()
 )
-_ORDER_FREE: Final = frozenset("sorted len sum min max any all set frozenset isinstance bool print".split())
+#: Builtins that give the same for every order of their argument. `sum` does for whole numbers, see `_is_order_free`;
+#: `sorted`, `min` and `max` do not where a `key` makes elements equal that are not.
+_ORDER_FREE: Final = frozenset(
+    """sorted len min max any all set frozenset isinstance issubclass bool type id hash callable hasattr getattr
+    int float complex abs round divmod pow range chr ord bin hex oct slice""".split()
+)
+#: Builtins and methods that take an order from their arguments, but not from what hangs on those.
+_SHALLOW: Final = _CONTAINER_CALLS | frozenset({"sum", "min", "max"})
+_SHALLOW_METHODS: Final = frozenset({"join", "extend", "extendleft", "fromkeys"})
+#: Methods by which an object keeps what it is given.
+_KEEPING_METHODS: Final = frozenset({"append", "appendleft", "insert", "add", "setdefault"})
+#: Methods that take no order from their arguments, whatever those are.
+_ORDER_FREE_METHODS: Final = frozenset(
+    """union intersection difference symmetric_difference issubset issuperset isdisjoint update add append appendleft
+    insert discard remove get setdefault pop index count startswith endswith strip lstrip rstrip split rsplit replace
+    intersection_update difference_update symmetric_difference_update""".split()
+)
 _NUMBER_CALLS: Final = frozenset("len int float complex abs ord round sum hash id bool".split())
 
 #: Library functions that make a new object each time: module → names; None stands for all of its functions.
@@ -217,6 +234,7 @@ class Value:
     held: frozenset[str] = frozenset()
     is_set: bool = False
     checked: bool = False
+    no_set: bool = False  # known to be no set; what hangs on it may be one
 
     @property
     def hanging(self) -> frozenset[str]:
@@ -228,7 +246,7 @@ class Value:
         return FRESH if self.fresh == 2 else Value(0, roots=self.hanging)
 
 
-FRESH: Final = Value(2)
+FRESH: Final = Value(2, no_set=True)
 UNKNOWN: Final = Value(0, roots=ANYTHING)
 
 
@@ -248,13 +266,14 @@ def _join(values: Iterable[Value]) -> Value:
         frozenset().union(*(value.held if value.fresh == 0 else value.hanging for value in every)),
         any(value.is_set for value in every),
         all(value.checked for value in every),
+        all(value.no_set for value in every),
     )
 
 
 def _made_of(parts: Iterable[Value], *, is_set: bool = False) -> Value:
     """A new object on which these hang."""
     held = frozenset().union(*(part.hanging for part in parts))
-    return Value(1 if held else 2, held=held, is_set=is_set)
+    return Value(1 if held else 2, held=held, is_set=is_set, no_set=not is_set)
 
 
 @dataclass(slots=True)
@@ -269,6 +288,9 @@ class Summary:
     holds: dict[str, frozenset[str]] = field(default_factory=dict)  # parameter → what is made to hang on it
     parameters: tuple[str, ...] = ()
     variadic: bool = False
+
+
+_WhichSets = Callable[[Sequence[str]], frozenset[str]] | None
 
 
 def _known(summary: Summary) -> object:
@@ -333,14 +355,17 @@ class Inspector:
 
     def __init__(self, namespace: Mapping[str, Any]) -> None:
         self.namespace = namespace
-        self.summaries: dict[int, Summary] = {}
+        self.summaries: dict[tuple[int, frozenset[str]], Summary] = {}
         self.alive: list[object] = []  # keeps the ids above from being used again
         self.classes: set[type] = set()
         self.classes_before = 0
-        self.previous: dict[int, Summary] = {}  # of the pass before: what recursion is taken to do
+        self.previous: dict[tuple[int, frozenset[str]], Summary] = {}  # of the pass before: what recursion is taken to do
         self.recursive = False
-        self.under_way: set[int] = set()
+        self.under_way: set[tuple[int, frozenset[str]]] = set()
         self._walk_left = 5_000
+        self.orders = False  # an order is taken from something that is shipped and may be a set
+        self.order_place: tuple[ast.AST, str] | None = None  # where one is taken from anything that may be a set
+        self.keeps_sets = False  # a set is put where it is not known as one any more: into a list, an attribute …
 
     def next_pass(self) -> bool:
         """Begin another pass if the last one met new classes, or changed what is known of a recursive function."""
@@ -385,20 +410,23 @@ class Inspector:
 
     # -- functions ---------------------------------------------------------------------------------------------------
 
-    def summary(self, function: types.FunctionType) -> Summary:
-        """Look into one function; recursion is taken as harmless in the first pass, then as found in the one before."""
-        key = id(function)
+    def summary(self, function: types.FunctionType, sets: frozenset[str] = frozenset()) -> Summary:
+        """Look into one function, some of whose parameters are sets.
+
+        Recursion is taken as harmless in the first pass, then as found in the one before.
+        """
+        key = id(function), sets
         if key in self.under_way:
             self.recursive = True
             return self.previous.get(key, Summary(result=Value(2)))
         if key not in self.summaries:
             self.alive.append(function)
             self.under_way.add(key)
-            self.summaries[key] = self._summarise(function)
+            self.summaries[key] = self._summarise(function, sets)
             self.under_way.discard(key)
         return self.summaries[key]
 
-    def _summarise(self, function: types.FunctionType) -> Summary:
+    def _summarise(self, function: types.FunctionType, sets: frozenset[str]) -> Summary:
         name = function.__qualname__
         code = function.__code__
         variadic = bool(code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS))
@@ -424,17 +452,23 @@ class Inspector:
             except ValueError:  # not bound yet
                 closure[variable] = MISSING
         reader = _BodyReader(self, function.__globals__, closure, argument_names(node.args), name, summary)
+        reader.sets = sets
         try:
             reader.read_function(node)
         except _Problem as problem:
             summary.problem = problem.refusal
         return summary
 
-    def check_callable(self, thing: object, line: int, name: str) -> Summary | None:
-        """The summary of anything that is called or passed on; raises where it must not be. None: library, pure."""
+    def check_callable(
+        self, thing: object, line: int, name: str, sets: _WhichSets = None
+    ) -> Summary | None:
+        """The summary of anything that is called or passed on; raises where it must not be. None: library, pure.
+
+        `sets` says which of a function's parameters are given a set.
+        """
         stateful = _stateful(thing)
         if isinstance(thing, functools.partial | types.MethodType) and stateful is None:
-            return self._check_bound(thing, line, name)
+            return self._check_bound(thing, line, name, sets)
         if stateful is not None:
             code, why = stateful
             instead = "a generator made in each iteration: np.random.default_rng(i)" if code == "random" else ""
@@ -444,28 +478,38 @@ class Inspector:
             raise _Problem(Refusal("memoised", line, name, why))
         if isinstance(thing, types.FunctionType) and is_own(thing):
             summary = self.summary(thing)
+            if sets is not None and (given := sets(summary.parameters)):
+                summary = self.summary(thing, given)
         elif isinstance(thing, type) and is_own(thing):
             summary = self.class_summary(thing)
+            self.keeps_sets |= sets is not None and bool(sets(summary.parameters))
         elif isinstance(thing, types.BuiltinFunctionType | types.MethodWrapperType) and _changes_owner(thing):
             raise _Problem(Refusal("mutates", line, name, "changes the object whose method it is"))
         elif isinstance(thing, types.FunctionType | type | types.BuiltinFunctionType) or not is_own(type(thing)):
-            return self._check_foreign(thing, line, name)
+            return self._check_foreign(thing, line, name, sets)
         else:
             call = getattr(type(thing), "__call__", None)
             if not isinstance(call, types.FunctionType):
                 raise _Problem(Refusal("unknown-call", line, name, "is called, and it can't be told what that does"))
-            return self._check_bound(types.MethodType(call, thing), line, name)
+            return self._check_bound(types.MethodType(call, thing), line, name, sets)
         if summary.problem is not None:
             raise _Problem(_passed_on(summary.problem, line, name))
         return summary
 
-    def _check_bound(self, thing: functools.partial[Any] | types.MethodType, line: int, name: str) -> Summary | None:
+    def _check_bound(
+        self, thing: functools.partial[Any] | types.MethodType, line: int, name: str, sets: _WhichSets = None
+    ) -> Summary | None:
         """A function some of whose arguments are given already: those live on, so it must not change them."""
         if isinstance(thing, functools.partial):
             function, given, keywords = thing.func, thing.args, thing.keywords
         else:
             function, given, keywords = thing.__func__, (thing.__self__,), {}
-        summary = self.check_callable(function, line, name)
+
+        def open_sets(parameters: Sequence[str]) -> frozenset[str]:
+            rest = [p for p in parameters[len(given) :] if p not in keywords]
+            return sets(rest) if sets is not None else frozenset()
+
+        summary = self.check_callable(function, line, name, open_sets)
         for value in (*given, *keywords.values()):
             self.meet(value)
             if isinstance(thing, functools.partial) and callable(value) and self.check_callable(value, line, name) is not None and summary is None:
@@ -486,7 +530,7 @@ class Inspector:
             result = UNKNOWN
         return replace(summary, parameters=rest, result=result, holds={p: h for p, h in summary.holds.items() if p in rest})
 
-    def _check_foreign(self, thing: object, line: int, name: str) -> Summary | None:
+    def _check_foreign(self, thing: object, line: int, name: str, sets: _WhichSets = None) -> Summary | None:
         """A callable of a library: pure, unless it is made around functions of the notebook."""
         if isinstance(thing, operator.methodcaller):
             if thing.__reduce__()[1][0] in MUTATORS:
@@ -494,7 +538,7 @@ class Inspector:
             return None
         found: Summary | None = None
         for inner in _inner_functions(thing):
-            summary = self.check_callable(inner, line, name)
+            summary = self.check_callable(inner, line, name, sets)
             if inner is getattr(thing, "__wrapped__", None):
                 found = summary
             elif summary is not None and (summary.mutates or summary.calls):
@@ -700,7 +744,9 @@ class _BodyReader(ast.NodeVisitor):
         self.lambda_names: list[set[str]] = []
         self.in_order_free = False
         self.torn: set[str] = set()
+        self.sets: frozenset[str] = frozenset()  # parameters that are sets
         self.ordering: frozenset[int] = frozenset()  # effects that take an order from their operand
+        self.adding: frozenset[int] = frozenset()  # those of them that are `+=`
 
     # -- entry points ------------------------------------------------------------------------------------------------
 
@@ -709,7 +755,7 @@ class _BodyReader(ast.NodeVisitor):
         body = [ast.copy_location(ast.Return(node.body), node.body)] if isinstance(node, ast.Lambda) else node.body
         self.read_body(body)
         if self.is_generator:
-            self.summary.result = Value(1, held=ANYTHING)
+            self.summary.result = Value(1, held=ANYTHING, no_set=True)
         else:
             self.summary.result = self._outside(_join([self.value(result) for result in self.results] or [FRESH]))
         for name in self.parameters:
@@ -722,7 +768,7 @@ class _BodyReader(ast.NodeVisitor):
         known = self.parameters
         roots = result.roots if result.roots <= known else (result.roots & known) | ANYTHING
         held = result.held if result.held <= known else (result.held & known) | ANYTHING
-        return Value(result.fresh, roots=roots, held=held, is_set=result.is_set)
+        return Value(result.fresh, roots=roots, held=held, is_set=result.is_set, no_set=result.no_set)
 
     def read_body(self, body: list[ast.stmt]) -> None:
         names = read_names(body)
@@ -815,7 +861,9 @@ class _BodyReader(ast.NodeVisitor):
         if name in self.memo:
             return self.memo[name]
         self.memo[name] = Value(2)  # while it is being worked out: x = x[1:]
-        value = Value(0, roots=frozenset({name})) if name in self.parameters else None
+        value = None
+        if name in self.parameters:
+            value = Value(0, roots=frozenset({name}), is_set=name in self.sets)
         held: frozenset[str] = frozenset()
         for how, node in self.bindings.get(name, ()):
             match how:
@@ -834,7 +882,7 @@ class _BodyReader(ast.NodeVisitor):
                     continue
                 case "aug":
                     held |= frozenset() if _is_number(node) else self.value(node).part().hanging
-                    continue
+                    new = replace(FRESH, is_set=self.value(node).is_set, no_set=self.value(node).no_set)
                 case "fresh":
                     new = FRESH
                 case "def":
@@ -849,6 +897,8 @@ class _BodyReader(ast.NodeVisitor):
         held -= value.roots
         if held:
             value = replace(value, fresh=min(value.fresh, 1), held=value.held | held)
+        if value.is_set and name not in self.parameters and all(itertools.starmap(_adds_numbers, self.bindings[name])):
+            value = replace(value, is_set=False, no_set=True)
         self.memo[name] = value
         return value
 
@@ -925,7 +975,9 @@ class _BodyReader(ast.NodeVisitor):
             case ast.BinOp(left=left, op=op, right=right):
                 sides = [self.value(left), self.value(right)]
                 both_sets = isinstance(op, ast.BitOr | ast.BitAnd | ast.Sub | ast.BitXor)
-                return replace(self._operated(*sides), is_set=both_sets and any(s.is_set for s in sides))
+                is_set = both_sets and any(s.is_set for s in sides)
+                no_set = not both_sets or any(s.no_set for s in sides) or _is_number(node)
+                return replace(self._operated(*sides), is_set=is_set, no_set=no_set and not is_set)
             case ast.BoolOp(values=values):
                 return _join([self.value(v) for v in values])
             case ast.IfExp(body=body, orelse=orelse):
@@ -959,7 +1011,8 @@ class _BodyReader(ast.NodeVisitor):
                 owner = self.value(base)
                 if owner.thing is not MISSING:
                     thing = _static_attribute(owner.thing, attribute)
-                    return Value(0, thing, owner.hanging, is_set=isinstance(thing, set | frozenset) and not _holds_numbers(thing))
+                    is_set = isinstance(thing, set | frozenset)
+                    return Value(0, thing, owner.hanging, is_set=is_set, no_set=thing is not MISSING and not is_set)
                 return UNKNOWN if self.inspector.is_of_class(attribute) else owner.part()
             case ast.Call():
                 return self._call_value(node)
@@ -974,7 +1027,8 @@ class _BodyReader(ast.NodeVisitor):
         if any(name in names for names in self.lambda_names):
             return UNKNOWN
         thing = self.lookup(name)
-        return Value(0, thing, frozenset({name}), is_set=isinstance(thing, set | frozenset) and not _holds_numbers(thing))
+        is_set = isinstance(thing, set | frozenset)
+        return Value(0, thing, frozenset({name}), is_set=is_set, no_set=thing is not MISSING and not is_set)
 
     def _operated(self, *sides: Value, dunders: Iterable[str] = ()) -> Value:
         """What an operator gives: something new, with what hung on its operands; unless a class of the user's says else."""
@@ -992,11 +1046,11 @@ class _BodyReader(ast.NodeVisitor):
             return FRESH
         if self._is_builtin(node.func, _CONTAINER_CALLS):
             assert isinstance(node.func, ast.Name)
-            is_set = node.func.id in {"set", "frozenset"} and bool(node.args)
+            is_set = node.func.id in {"set", "frozenset"}
             laundered = node.func.id in {"enumerate", "zip", "map", "filter", "iter"}
-            from_set = laundered and any(self.value(a).is_set for a in node.args)
+            from_set = laundered and any(self._is_reordered(a) for a in node.args)
             if node.func.id == "map":
-                return Value(1, held=ANYTHING, is_set=from_set)
+                return Value(1, held=ANYTHING, is_set=from_set, no_set=not from_set)
             keywords = [self.value(k.value) for k in node.keywords if k.arg not in {"key", "reverse", "strict", "start"}]
             parts = [self.value(a).part() for a in node.args] + keywords
             return _made_of(parts, is_set=is_set or from_set)
@@ -1010,10 +1064,11 @@ class _BodyReader(ast.NodeVisitor):
                 set_methods = {"union", "intersection", "difference", "symmetric_difference"}
                 method = node.func.attr
                 if method in _FRESH_METHODS | set_methods and not any(method in vars(c) for c in self.inspector.classes):
-                    is_set = owner.is_set and method in set_methods | {"copy"}
+                    may_be = method in set_methods | {"copy", "deepcopy"}
                     deep = method in {"deepcopy"} | _TEXT_METHODS
                     parts = [] if deep else [owner.part(), *(self.value(a).part() for a in node.args)]
-                    return _made_of(parts, is_set=is_set)
+                    no_set = not may_be or (owner.no_set and not owner.is_set)
+                    return replace(_made_of(parts), is_set=owner.is_set and may_be, no_set=no_set)
                 if method in MUTATORS | {"get", "setdefault"}:
                     return _join([owner.part(), *(self.value(a) for a in node.args[1:])])
                 own = [function for _, function in self.inspector.methods(method)]
@@ -1023,22 +1078,25 @@ class _BodyReader(ast.NodeVisitor):
         if thing is MISSING:
             return UNKNOWN
         if isinstance(thing, type):
-            is_set = issubclass(thing, set | frozenset) and bool(arguments)
+            is_set = issubclass(thing, set | frozenset)
             if not is_own(thing):
                 return _made_of([self._argument(a) for a in arguments], is_set=is_set)
             summary = self.inspector.class_summary(thing)
-            return self._returned(summary, list(summary.parameters), node)
+            returned = self._returned(summary, list(summary.parameters), node)
+            return replace(returned, is_set=is_set, no_set=not is_set)
         if isinstance(thing, types.FunctionType) and is_own(thing):
-            summary = self.inspector.summary(thing)
-            return self._returned(summary, list(summary.parameters), node)
+            parameters = self.inspector.summary(thing).parameters
+            summary = self.inspector.summary(thing, self._given_sets(node, parameters))
+            return self._returned(summary, list(parameters), node)
         module = getattr(thing, "__module__", None) or ""
         for length in range(module.count(".") + 1, 0, -1):
             prefix = ".".join(module.split(".")[:length])
             if prefix in _MAKERS:
                 names = _MAKERS[prefix]
                 if names is None or getattr(thing, "__name__", "") in names:
-                    shared = prefix in {"itertools", "_collections"}
-                    return _made_of(self.value(a).part() for a in arguments) if shared else FRESH
+                    if prefix in {"itertools", "_collections"}:
+                        return _made_of(self.value(a).part() for a in arguments)
+                    return replace(FRESH, no_set=prefix != "copy")
         return UNKNOWN
 
     def _argument(self, node: ast.expr) -> Value:
@@ -1056,16 +1114,16 @@ class _BodyReader(ast.NodeVisitor):
         """A function's result, with its parameters' places taken by what they are given here."""
         result = summary.result
         if result.fresh == 2 or not (result.roots or result.held):
-            return result if result.fresh else UNKNOWN
+            return result if result.fresh else replace(result, roots=ANYTHING)
         given = self._given(summary, parameters, node)
         if summary.variadic or any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
             return replace(result, roots=ANYTHING if result.fresh == 0 else frozenset(), held=ANYTHING)
         # a parameter that is not given has its default, which lives as long as the function
         held = self._substituted(result.held, given)
         if result.fresh == 1:
-            return Value(1 if held else 2, held=held, is_set=result.is_set)
+            return replace(result, fresh=1 if held else 2, held=held)
         roots = self._substituted(result.roots, given)
-        return Value(0, roots=roots, held=held, is_set=result.is_set) if roots or held else FRESH
+        return replace(result, roots=roots, held=held, fresh=0 if roots or held else 2)
 
     def _method_value(self, methods: list[types.FunctionType], node: ast.Call) -> Value:
         assert isinstance(node.func, ast.Attribute)
@@ -1076,6 +1134,17 @@ class _BodyReader(ast.NodeVisitor):
             taken = ast.Call(node.func, [node.func.value, *node.args], node.keywords)
             every.append(self._returned(summary, parameters, taken))
         return _join(every)
+
+    def _given_sets(self, node: ast.Call, parameters: Sequence[str]) -> frozenset[str]:
+        """Which parameters of a function a call gives sets whose order would differ."""
+        given = dict(zip(parameters, node.args, strict=False)) | {k.arg: k.value for k in node.keywords if k.arg}
+        found = frozenset(name for name, argument in given.items() if self._is_reordered(argument))
+        if any(isinstance(argument, ast.Starred) for argument in node.args) and found:
+            self.inspector.keeps_sets = True  # who gets which is not known
+        loose = [*node.args[len(parameters) :], *(k.value for k in node.keywords if k.arg not in parameters)]
+        if any(map(self._is_reordered, loose)):  # into *args and **kwargs
+            self.inspector.keeps_sets = True
+        return found & frozenset(parameters)
 
     # -- rules -------------------------------------------------------------------------------------------------------
 
@@ -1136,10 +1205,14 @@ class _BodyReader(ast.NodeVisitor):
         if node.value is not None:
             if not self.lambda_names:
                 self.results.append(node.value)
+            else:
+                self._keep(node.value)
             self.visit(node.value)
 
     def visit_Yield(self, node: ast.Yield) -> None:
         self.is_generator = True
+        if node.value is not None:
+            self._keep(node.value)
         self.generic_visit(node)
 
     def visit_YieldFrom(self, node: ast.YieldFrom) -> None:
@@ -1186,11 +1259,33 @@ class _BodyReader(ast.NodeVisitor):
 
     def visit_Assign(self, node: ast.Assign) -> None:
         self._check_targets(node.targets, node)
+        for target in node.targets:
+            self._check_unpacking(target, node.value)
         self.generic_visit(node)
+
+    def _check_unpacking(self, target: ast.expr, value: ast.expr) -> None:
+        """`a, b = x` takes an order from x, and a store into something keeps what is stored."""
+        match target:
+            case ast.Tuple(elts=targets) | ast.List(elts=targets):
+                if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(targets):
+                    for inner, part in zip(targets, value.elts, strict=True):
+                        self._check_unpacking(inner, part)
+                    return
+                self._check_order(value, value)
+                for inner in targets:
+                    if isinstance(inner, ast.Tuple | ast.List):
+                        self._note_order(UNKNOWN, value)
+            case ast.Subscript(slice=ast.Slice()):
+                self._check_order(value, value)
+            case ast.Subscript() | ast.Attribute():
+                self._keep(value)
+            case _:
+                pass
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         self._check_targets([node.target], node)
         if node.value is not None:
+            self._check_unpacking(node.target, node.value)
             self.visit(node.value)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
@@ -1203,13 +1298,27 @@ class _BodyReader(ast.NodeVisitor):
                 self._change(ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target), node)
         else:
             self._check_targets([node.target], node)
+        if isinstance(node.op, ast.Add) and not _is_number(node.value):  # a list takes the order of what is added to it
+            self._check_order(node.value, node)
+        elif not isinstance(node.target, ast.Name):
+            self._keep(node.value)
         self.visit(node.target)
         self.visit(node.value)
 
     def visit_For(self, node: ast.For) -> None:
         self._check_order(node.iter, node)
         self._check_targets([node.target], node)
+        self._check_parts(node.target, node.iter)
         self.generic_visit(node)
+
+    def _check_parts(self, target: ast.expr, iterable: ast.expr) -> None:
+        """`for a, b in x` takes an order from the elements of x."""
+        if not isinstance(target, ast.Tuple | ast.List):
+            return
+        method = iterable.func if isinstance(iterable, ast.Call) else None
+        pairs = (isinstance(method, ast.Attribute) and method.attr == "items") or is_wrapper(iterable)
+        if not pairs or any(isinstance(inner, ast.Tuple | ast.List) for inner in target.elts):
+            self._note_order(self.value(iterable).part(), iterable)
 
     visit_AsyncFor = visit_Await  # type: ignore[assignment]
     visit_AsyncWith = visit_Await  # type: ignore[assignment]
@@ -1217,21 +1326,121 @@ class _BodyReader(ast.NodeVisitor):
     def visit_comprehension(self, node: ast.comprehension) -> None:
         if not self.in_order_free:
             self._check_order(node.iter, node.iter)
+        self._check_parts(node.target, node.iter)
         self.generic_visit(node)
 
     def visit_SetComp(self, node: ast.SetComp) -> None:
+        self._keep(node.elt)
         self._order_free(node)
 
-    def _order_free(self, node: ast.AST) -> None:
-        before, self.in_order_free = self.in_order_free, True
+    def _order_free(self, node: ast.AST, *, free: bool = True) -> None:
+        before, self.in_order_free = self.in_order_free, free
         self.generic_visit(node)
         self.in_order_free = before
 
+    def _is_reordered(self, node: ast.expr) -> bool:
+        """Is this a set whose order would, or might, be another in a worker?"""
+        value = self.value(node)
+        if not value.is_set:
+            return False
+        if isinstance(value.thing, set | frozenset):
+            return not keeps_order(value.thing)
+        return not is_seed_fixed()
+
     def _check_order(self, iterable: ast.expr, node: ast.AST) -> None:
-        value = self.value(iterable)
-        if value.is_set:
+        """An order is taken from this: refused where it is known to be a set, noted where that can't be told."""
+        if self._is_reordered(iterable):
             why = "is a set, whose order differs between processes unless it holds only numbers"
             raise self._refuse("set-order", node, ast.unparse(iterable), why, f"sorted({ast.unparse(iterable)})")
+        value = self.value(iterable)
+        if not value.is_set and not value.no_set and not _is_number(iterable):
+            self._note_order(value, iterable)
+
+    def _check_orders_in(self, node: ast.expr) -> None:
+        """An order is taken from this or from anything that hangs on it."""
+        self._check_order(node, node)
+        value = self.value(node)
+        if not (value.fresh == 2 and value.no_set) and not _is_number(node) and not callable(value.thing):
+            self._note_order(value.part(), node)
+
+    def _note_order(self, value: Value, node: ast.AST) -> None:
+        if value.fresh < 2:
+            self.inspector.orders = True
+        if self.inspector.order_place is None:
+            self.inspector.order_place = node, self.name
+
+    def _keep(self, node: ast.expr) -> None:
+        """Something is put where it is not known any more what it is."""
+        if self._is_reordered(node):
+            self.inspector.keeps_sets = True
+
+    def _visit_display(self, node: ast.List | ast.Tuple | ast.Dict) -> None:
+        elements = node.values if isinstance(node, ast.Dict) else node.elts
+        if not isinstance(node, ast.Dict) and isinstance(node.ctx, ast.Store):
+            elements = []
+        for element in elements:
+            self._keep(element)
+        self.generic_visit(node)
+
+    visit_List = visit_Tuple = visit_Dict = _visit_display
+
+    def visit_Set(self, node: ast.Set) -> None:
+        for element in node.elts:
+            self._keep(element)
+        self.generic_visit(node)
+
+    def visit_ListComp(self, node: ast.ListComp | ast.GeneratorExp) -> None:
+        self._keep(node.elt)
+        self._order_free(node, free=False)
+
+    visit_GeneratorExp = visit_ListComp
+
+    def visit_DictComp(self, node: ast.DictComp) -> None:
+        self._keep(node.value)
+        self._order_free(node, free=False)
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> None:
+        self._check_orders_in(node.value)
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant | ast.JoinedStr):  # "%s" % x
+            for part in node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]:
+                self._check_orders_in(part)
+        self.generic_visit(node)
+
+    def _visit_result(self, node: ast.expr) -> None:
+        """What goes home as it is: nothing in the worker reads it again."""
+        match node:
+            case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                for part in parts:
+                    self._visit_result(part)
+            case ast.Dict(keys=keys, values=values):
+                for part in [*keys, *values]:
+                    if part is not None:
+                        self._visit_result(part)
+            case _:
+                self.visit(node)
+
+    def _effect(self, node: ast.Call) -> bool:
+        """Read what an effect is made of, `(number, operand, …)`; False where the call is something else."""
+        match node:
+            case ast.Call(
+                ast.Attribute(ast.Name(name), "append"), [ast.Tuple(elts=[ast.Constant(), *operands])]
+            ) if name == EFFECTS:
+                for operand in operands:
+                    self._visit_result(operand)
+                return True
+            case ast.Call(ast.Name(name), [ast.Constant(value=number), *operands]) if name == MAKE_ENTRY:
+                by_key = len(operands) > 1
+                is_slice = by_key and isinstance(operands[0], ast.Call | ast.Slice)
+                for operand in operands:
+                    if number in self.ordering and (not by_key or is_slice or number in self.adding):
+                        self._check_order(operand, operand)
+                    self._visit_result(operand)
+                return True
+            case _:
+                return False
 
     def visit_Starred(self, node: ast.Starred) -> None:
         self._check_order(node.value, node)
@@ -1247,6 +1456,7 @@ class _BodyReader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._keep(node.body)
         self.lambda_names.append(argument_names(node.args))
         self.generic_visit(node)
         self.lambda_names.pop()
@@ -1322,13 +1532,8 @@ class _BodyReader(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:  # noqa: C901
         function = node.func
-        match node:
-            case ast.Call(ast.Name(name), [ast.Constant(number), *operands]) if name == MAKE_ENTRY:
-                for operand in operands:
-                    if number in self.ordering:
-                        self._check_order(operand, node)
-                    self.visit(operand)
-                return
+        if self._effect(node):
+            return
         match function:
             case ast.Name(name):
                 self._named_call(name, node)
@@ -1351,10 +1556,18 @@ class _BodyReader(ast.NodeVisitor):
             case _:
                 why = "is called, and it can't be told which function that is"
                 raise self._refuse("unknown-call", node, ast.unparse(function), why)
-        order_free = self._is_builtin(function, _ORDER_FREE)
+        order_free = self._is_order_free(node)
+        takes = not order_free and self._takes_order(function)
+        for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
+            if not takes:
+                if isinstance(function, ast.Attribute) and function.attr in _KEEPING_METHODS:
+                    self._keep(argument)
+            elif self._is_builtin(function, _SHALLOW) or getattr(function, "attr", "") in _SHALLOW_METHODS:
+                if not isinstance(argument, ast.Starred):  # which sees to itself
+                    self._check_order(argument, node)
+            else:
+                self._check_orders_in(argument)
         for argument in node.args:
-            if not order_free and self.value(argument).is_set and self._takes_order(function):
-                self._check_order(argument, node)
             if order_free and isinstance(argument, ast.GeneratorExp | ast.ListComp):
                 self._order_free(argument)
             else:
@@ -1368,13 +1581,24 @@ class _BodyReader(ast.NodeVisitor):
     def _self(self) -> Value:
         return Value(0, roots=frozenset({self._self_name()}))
 
+    def _is_order_free(self, node: ast.Call) -> bool:
+        """Does a builtin give the same for every order of its arguments' elements?"""
+        if self._is_builtin(node.func, frozenset({"sum"})):
+            match node.args:
+                case [ast.GeneratorExp(elt=element) | ast.ListComp(elt=element), *_]:
+                    return _is_whole(element)  # sums of floats hang on the order in their last bits
+                case _:
+                    return False
+        return self._is_builtin(node.func, _ORDER_FREE) and not any(k.arg == "key" for k in node.keywords)
+
     def _takes_order(self, function: ast.expr) -> bool:
         """Does a call make an order out of a set given to it? Own functions are looked into by themselves."""
         thing = self.value(function).thing
-        methods = {"union", "intersection", "difference", "issubset", "issuperset", "isdisjoint", "update", "add", "append"}
-        if isinstance(function, ast.Attribute) and function.attr in methods:
+        if isinstance(function, ast.Attribute) and function.attr in _ORDER_FREE_METHODS:
             return False
-        return not (isinstance(thing, types.FunctionType) and is_own(thing))
+        if type(thing).__name__ == "ufunc" or getattr(thing, "__module__", None) in {"math", "cmath"}:
+            return False
+        return not (isinstance(thing, types.FunctionType | type) and is_own(thing))
 
     def _named_call(self, name: str, node: ast.Call) -> None:
         assert isinstance(node.func, ast.Name)
@@ -1435,7 +1659,7 @@ class _BodyReader(ast.NodeVisitor):
                     raise self._refuse("mutates", node, ast.unparse(argument), "changes what it is given, or calls it")
 
     def _checked_call(self, thing: object, node: ast.Call, name: str) -> None:
-        summary = self.inspector.check_callable(thing, node.lineno, name)
+        summary = self.inspector.check_callable(thing, node.lineno, name, functools.partial(self._given_sets, node))
         if summary is None:
             self._passed_functions(node)
             if _changes_first(thing) and node.args:
@@ -1502,6 +1726,8 @@ class _BodyReader(ast.NodeVisitor):
         self._check_template(method, base, node)
         if method in _FILE_METHODS:
             raise self._refuse("outside-effect", node, f"{shown}.{method}", "changes files, which is not split yet")
+        if method == "pop" and isinstance(node, ast.Call) and not node.args:
+            self._check_order(base, node)
         if method in MUTATORS or method in _READERS:
             if method == "join" or (method == "update" and owner.fresh >= 1):
                 return
@@ -1539,11 +1765,18 @@ class _BodyReader(ast.NodeVisitor):
         self, cls: type, function: types.FunctionType, base: ast.expr, owner: Value, node: ast.AST
     ) -> None:
         label = f"{cls.__name__}.{function.__name__}"
-        summary = self.inspector.check_callable(function, node.lineno, label)  # type: ignore[attr-defined]
+        raw = vars(cls).get(function.__name__)
+        bound = 0 if isinstance(raw, staticmethod) else 1
+
+        def sets(parameters: Sequence[str]) -> frozenset[str]:
+            return self._given_sets(node, parameters[bound:]) if isinstance(node, ast.Call) else frozenset()
+
+        summary = self.inspector.check_callable(function, node.lineno, label, sets)  # type: ignore[attr-defined]
         if summary is None:
             return
         self.summary.reads |= summary.reads
-        raw = vars(cls).get(function.__name__)
+        if summary.result.is_set and not is_seed_fixed():
+            self.inspector.keeps_sets = True  # which method is called is not known, so neither is what it gives
         parameters = list(summary.parameters)
         if not isinstance(raw, staticmethod) and parameters:
             own = parameters.pop(0)
@@ -1602,8 +1835,17 @@ def _is_number(node: ast.expr) -> bool:
             return False
 
 
-def _holds_numbers(things: Iterable[object]) -> bool:
-    return all(type(thing) in (int, float, bool, complex) for thing in things)
+def _is_whole(node: ast.expr) -> bool:
+    """Is an expression plainly a whole number, whose sum is the same in every order?"""
+    match node:
+        case ast.Constant(value=value):
+            return isinstance(value, int)
+        case ast.Compare():
+            return True
+        case ast.Call(ast.Name(name)):
+            return name in {"len", "int", "ord", "hash", "id", "bool"}
+        case _:
+            return False
 
 
 _COPIED: Final = (int, float, complex, str, bytes)
@@ -1659,8 +1901,16 @@ def _static_attribute(owner: object, attribute: str) -> Any:
 # -- the loop itself -------------------------------------------------------------------------------------------------
 
 
-def inspect_loop(loop: Loop, namespace: Mapping[str, Any], iterables: Sequence[object]) -> Refusal | None:
-    """Look into everything that a loop can reach. None: it can be split as far as can be told.
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found: why the loop can't be split, if so, and whether it takes an order from what may be a set."""
+
+    refusal: Refusal | None
+    orders: bool = True
+
+
+def inspect_loop(loop: Loop, namespace: Mapping[str, Any], iterables: Sequence[object]) -> Finding:
+    """Look into everything that a loop can reach. Without a refusal it can be split as far as can be told.
 
     `iterables` are the objects that are looped over; their items are met, and nothing is pulled from an iterator.
     """
@@ -1670,16 +1920,22 @@ def inspect_loop(loop: Loop, namespace: Mapping[str, Any], iterables: Sequence[o
         try:
             _read_loop(loop, inspector, summary, iterables)
         except _Problem as problem:
-            return problem.refusal
+            return Finding(problem.refusal)
         if not inspector.next_pass():
             break
     for name in sorted(summary.reads & (loop.targets | loop.temporaries)):
         if loop.kind == "for":
-            return Refusal("reads-loop-name", loop.line, name, "is set by the loop and read by a function that it calls")
+            why = "is set by the loop and read by a function that it calls"
+            return Finding(Refusal("reads-loop-name", loop.line, name, why))
     for name in sorted(summary.reads & set(loop.accumulators)):
         why = "is changed by the loop and read by a function that it calls"
-        return Refusal("accumulator-read", loop.line, name, why)
-    return None
+        return Finding(Refusal("accumulator-read", loop.line, name, why))
+    if inspector.keeps_sets and inspector.order_place is not None:
+        node, where = inspector.order_place
+        line = getattr(node, "lineno", loop.line) if where == "the loop" else loop.line
+        why = "may be a set made in the iteration, whose order differs between processes"
+        return Finding(Refusal("set-order", line, ast.unparse(node), why, f"sorted({ast.unparse(node)})"))
+    return Finding(None, inspector.orders)
 
 
 def _read_loop(loop: Loop, inspector: Inspector, summary: Summary, iterables: Sequence[object]) -> None:
@@ -1691,19 +1947,51 @@ def _read_loop(loop: Loop, inspector: Inspector, summary: Summary, iterables: Se
     reader.bindings = {name: [("fresh" if made_here else "unknown", None)] for name in loop.targets}
     reader.bindings |= {EFFECTS: [("fresh", None)], MAKE_ENTRY: [("def", None)], LAST: [("fresh", None)]}
     reader.locals = set(reader.bindings) | loop.temporaries
-    reader.ordering = frozenset(
-        effect.number for effect in loop.effects if _takes_order(effect.form, inspector.namespace.get(effect.target))
-    )
+    reader.ordering = frozenset(e.number for e in loop.effects if _shows_order(e, inspector.namespace.get(e.target)))
+    reader.adding = frozenset(e.number for e in loop.effects if e.form == "augitem") & reader.ordering
     once = loop.task.body[1]
     assert isinstance(once, ast.For)
+    unpacked = once.target.elts if isinstance(once.target, ast.Tuple | ast.List) and is_wrapper(loop.iterable) else [once.target]
+    if any(isinstance(target, ast.Tuple | ast.List) for target in unpacked) and any(map(_holds_sets, iterables)):
+        inspector.orders = True
     reader.read_body(once.body)
     inspector.check_operators(loop.line, summary)
 
 
-def _takes_order(form: str, target: object) -> bool:
+def _shows_order(effect: Effect, target: object) -> bool:
     """Does an effect go through its operand in order, and does the order show?"""
-    if form in {"extend", "extendleft"}:
-        return True
-    if form in {"update", "aug", "setitem"}:
-        return not isinstance(target, set | frozenset | int | float | complex | str)
-    return False
+    match effect.form:
+        case "extend" | "extendleft":
+            return True
+        case "update" | "aug" | "augitem":
+            if isinstance(effect.replay, ast.AugAssign) and not isinstance(effect.replay.op, ast.Add):
+                return False
+            return not isinstance(target, set | frozenset | int | float | complex | str)
+        case "setitem":  # where what is set is a slice, see _effect
+            return isinstance(target, list)
+        case _:
+            return False
+
+
+def _adds_numbers(how: str, node: Any) -> bool:
+    """Does a binding leave a name that holds a set of numbers, made here, such a set?"""
+    match how, node:
+        case "is", ast.Call(ast.Name("set"), []):
+            return True
+        case "is", ast.Set(elts=elements):
+            return all(map(_is_number, elements))
+        case "is", ast.SetComp(elt=element):
+            return _is_number(element)
+        case "holds", element:
+            return _is_number(element)
+        case "method", ast.Call(ast.Attribute(_, method), arguments):
+            return method not in MUTATORS or (method in {"add", "discard", "remove"} and all(map(_is_number, arguments)))
+        case "given", ast.Call(ast.Name(name)):
+            return name in _ORDER_FREE | _SHALLOW
+        case _:
+            return False
+
+
+def _holds_sets(iterable: object) -> bool:
+    """Are there sets among the items themselves? What can't be looked at may hold some."""
+    return not isinstance(iterable, SAFE_ITERABLES) or any(isinstance(item, set | frozenset) for item in iterable)

@@ -13,8 +13,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mpnb import surroundings
-from mpnb.codec import EncodeCache, JobEncoder
+from mpnb.cache import EncodeCache
 from mpnb.engine import Job
+from mpnb.jobs import JobEncoder
 from mpnb.namespace import Mirror
 
 CELL = """

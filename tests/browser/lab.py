@@ -98,6 +98,16 @@ class Notebook:
         """Start all cells; does not wait."""
         self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
 
+    def run(self, cell: int) -> None:
+        """Start one cell; does not wait."""
+        self.page.evaluate(
+            """(n) => {
+                window.jupyterapp.shell.currentWidget.content.activeCellIndex = n;
+                window.jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            cell,
+        )
+
     def wait_until_idle(self, timeout: float = 60) -> None:
         """Wait until every cell has run."""
         self.page.wait_for_function(IDLE, timeout=timeout * 1000)

@@ -1,0 +1,192 @@
+"""What the kernel, or a worker, remembers between jobs: blocks of unchanged arrays, and what is in code.
+
+Objects in, blocks and digests out. Nothing in it can be stale: what it knows is compared before it is believed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import importlib
+import marshal
+import opcode
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any, Final, TypeVar
+
+from mpnb.buffers import Block, aligned
+
+_KEPT_FOR: Final = 4  # jobs for which an unused block is kept
+
+Name = str
+_Made = TypeVar("_Made")
+
+_GLOBAL_OPS: Final = {
+    number
+    for name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL", "DELETE_GLOBAL")
+    if (number := opcode.opmap.get(name)) is not None
+}
+_SHIFTED: Final = opcode.opmap["LOAD_GLOBAL"]  # its lowest bit says whether a NULL is pushed too
+_EXTENDED: Final = opcode.EXTENDED_ARG
+# Builtins by which code reaches names that can't be read from it.
+BLIND: Final = frozenset({"eval", "exec", "globals"})
+
+
+def global_names(code: CodeType) -> tuple[Name, ...]:
+    """The names that code, and the code nested in it, looks up outside itself, in the order of appearance."""
+    found: dict[Name, None] = {}
+    argument = 0
+    instructions = code.co_code
+    for position in range(0, len(instructions), 2):
+        operation = instructions[position]
+        argument = argument << 8 | instructions[position + 1]
+        if operation == _EXTENDED:
+            continue
+        if operation in _GLOBAL_OPS:
+            found[code.co_names[argument >> 1 if operation == _SHIFTED else argument]] = None
+        argument = 0
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found.update(dict.fromkeys(global_names(constant)))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What is remembered of a code object; holds it, so that its id stays its own."""
+
+    code: CodeType
+    data: bytes
+    names: tuple[Name, ...]
+
+
+class EncodeCache:
+    """What the kernel remembers between jobs; lives as long as the pool.
+
+    Blocks of big arrays, recognised by address and size and believed only after their content was compared; code,
+    recognised by identity. Nothing in it can be stale, and it holds no object of the notebook but code.
+    """
+
+    def __init__(self) -> None:
+        self._scripts: dict[int, Script] = {}
+        self._signatures: dict[int, tuple[CodeType, bytes]] = {}
+        self._blocks: dict[Hashable, tuple[Block, int]] = {}
+        self._parts: dict[str, tuple[Any, Any]] = {}
+        self._members: dict[int, tuple[Any, list[int]]] = {}
+        self._jobs = 0
+
+    def begin(self) -> None:
+        """Begin a job: blocks that the last few jobs did not use are let go."""
+        self._jobs += 1
+        self._blocks = {key: kept for key, kept in self._blocks.items() if self._jobs - kept[1] <= _KEPT_FOR}
+
+    def script(self, code: CodeType) -> Script:
+        """Marshalled code and the names in it."""
+        found = self._scripts.get(id(code))
+        if found is None:
+            if len(self._scripts) > 4096:
+                self._scripts.clear()
+            found = self._scripts[id(code)] = Script(code, marshal.dumps(code), global_names(code))
+        return found
+
+    def block(self, pieces: Sequence[Any]) -> Block:
+        """A block with this content: the one there is, if it still holds."""
+        key = tuple((address_of(piece), piece.nbytes) for piece in pieces)
+        block, _ = self._blocks.get(key, (None, 0))
+        if block is None or not _same_content(block, pieces):
+            block = Block.create([memoryview(piece) for piece in pieces])
+        self._blocks[key] = block, self._jobs
+        return block
+
+    def body(self, body: bytes) -> Block:
+        """A block that holds a big pickle."""
+        key = digest(body)
+        block, _ = self._blocks.get(key, (None, 0))
+        if block is None:
+            block = Block.create([body])
+        self._blocks[key] = block, self._jobs
+        return block
+
+    def is_unchanged(self, holder: Any) -> bool:
+        """Whether a module or class holds the very objects that it held when this was last asked."""
+        now = list(map(id, vars(holder).values()))
+        _, before = self._members.get(id(holder), (None, None))
+        self._members[id(holder)] = holder, now
+        return now == before
+
+    def forget(self, holder: Any) -> None:
+        """Take back what `is_unchanged` noted."""
+        self._members.pop(id(holder), None)
+
+    def signature(self, code: CodeType) -> bytes:
+        """What code does, in bytes that are the same in every process (those of marshal are not)."""
+        found = self._signatures.get(id(code))
+        if found is None:
+            if len(self._signatures) > 65536:
+                self._signatures.clear()
+            found = self._signatures[id(code)] = code, digest(repr(_code_text(code)).encode("utf-8", "surrogatepass"))
+        return found[1]
+
+    def part(self, name: str, value: Any, make: Callable[[], _Made]) -> _Made:
+        """The part made of `value`, made again only when the value is another."""
+        known = self._parts.get(name)
+        if known is None or known[0] != value:
+            known = self._parts[name] = (value, make())
+        made: _Made = known[1]
+        return made
+
+
+def address_of(buffer: Any) -> int:
+    """Where in memory a contiguous buffer begins."""
+    numpy = importlib.import_module("numpy")  # loaded already, unless some other library gave the buffer
+    return int(numpy.frombuffer(buffer, "u1").__array_interface__["data"][0]) if buffer.nbytes else 0
+
+
+@functools.cache
+def _memcmp() -> Callable[[int, int, int], int]:
+    compare = ctypes.CDLL(None).memcmp
+    compare.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+    return compare
+
+
+def _same_content(block: Block, pieces: Sequence[Any]) -> bool:
+    offset, start = 0, address_of(block.view())
+    compare = _memcmp()
+    for piece in pieces:
+        if compare(start + offset, address_of(piece), piece.nbytes) != 0:
+            return False
+        offset = aligned(offset + piece.nbytes)
+    return True
+
+
+def digest(*pieces: bytes) -> bytes:
+    found = hashlib.blake2b(digest_size=16)
+    for piece in pieces:
+        found.update(piece)
+    return found.digest()
+
+
+def _code_text(code: CodeType) -> tuple[Any, ...]:
+    constants: list[Any] = []
+    for value in code.co_consts:
+        if isinstance(value, CodeType):
+            constants.append(_code_text(value))
+        elif isinstance(value, frozenset):
+            constants.append(sorted(map(repr, value)))  # in an order that does not hang on the hash seed
+        else:
+            constants.append(repr(value))
+    return (
+        code.co_code,
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        code.co_cellvars,
+        code.co_flags,
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_exceptiontable,
+        constants,
+    )
