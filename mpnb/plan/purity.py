@@ -243,7 +243,7 @@ class Value:
 
     def part(self) -> Value:
         """What hangs on it: an element, an attribute."""
-        return FRESH if self.fresh == 2 else Value(0, roots=self.hanging)
+        return Value(2) if self.fresh == 2 else Value(0, roots=self.hanging)
 
 
 FRESH: Final = Value(2, no_set=True)
