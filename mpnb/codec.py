@@ -51,6 +51,7 @@ from mpnb.arrays import fill_array, mapped_array, memory_of, own_array, view_of
 from mpnb.blame import Unsendable, kind_name
 from mpnb.cache import EncodeCache, Name, Script
 from mpnb.frames import OUT_OF_BAND
+from mpnb.modules import is_local
 
 _PRIME: Final = b"\x97\x94\x30"  # NEXT_BUFFER MEMOIZE POP: put a given object into the unpickler's memo
 
@@ -344,6 +345,10 @@ class Encoder(pickle.Pickler):
             internals, pandas = sys.modules.get("pandas._libs.internals"), sys.modules["pandas"]
             if issubclass(kind, (getattr(internals, "Block", ()), getattr(pandas, "Index", ()))):
                 return mine.note_pandas
+            if kind.__module__ == "pandas.core.internals.managers":  # that of a Series pickles its blocks' values bare
+                return mine.note_blocks
+        if (method := self._own_pickling(kind)) is not None:
+            raise Unsendable(f"{kind.__qualname__} has a {method} of its own, which may leave something out")
         if kind is super:  # C pickle would ask what it stands for, and write that
             return _by_dill(kind)
         if kind.__module__ == "itertools":
@@ -419,6 +424,17 @@ class Encoder(pickle.Pickler):
             return CellType, ()
         return CellType, (), state, None, None, fill_cell
 
+    def _own_pickling(self, kind: type) -> str | None:
+        """The method by which a class of the user's says what of its instances is pickled."""
+        for base in kind.__mro__:
+            for name in ("__getstate__", "__setstate__", "__reduce__", "__reduce_ex__"):
+                method = vars(base).get(name)
+                if isinstance(method, FunctionType):
+                    owner = sys.modules.get(method.__module__ or "")
+                    if method.__globals__ is self.main or (owner is not None and is_local(owner)):
+                        return name
+        return None
+
     def has_name(self, kind: type) -> bool:
         """Tell whether a class is found on the other side by its name alone."""
         return kind in _BUILTIN_TYPES or kind in _PLAIN_TYPES or find_importable(kind, self.main) is not None
@@ -478,6 +494,12 @@ class Encoder(pickle.Pickler):
         if len(reduced) == 3:
             return (*reduced, None, None, fill_read_only)
         return reduced
+
+    def note_blocks(self, manager: Any) -> Any:
+        """Remember the arrays of all blocks of a pandas object."""
+        for block in manager.blocks:
+            self.note_pandas(block)
+        return NotImplemented
 
     def note_pandas(self, thing: Any) -> Any:
         """Remember the arrays inside a pandas object, which pandas shares between objects in its own way."""

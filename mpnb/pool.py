@@ -447,7 +447,12 @@ class _Running:
         return True
 
     def _decode(self, event: events.BatchFinished, frame: Frame) -> Iterator[Outcome]:
-        decoded = self._encoder.decode_effects(frame, self._memos[event.chunk])
+        try:
+            decoded = self._encoder.decode_effects(frame, self._memos[event.chunk])
+        except Exception as error:  # of a class of the user's, that does not load what it gave to be pickled
+            why = f"not loaded in the notebook ({type(error).__name__}: {error})"
+            yield Outcome(event.first, [], "unsendable", CodecError("result", why))
+            return
         nbytes = event.nbytes // max(1, event.count)
         for index, effects in enumerate(decoded, event.first):
             yield Outcome(index, effects, nbytes=nbytes)

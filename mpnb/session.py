@@ -264,6 +264,22 @@ class _Noting:
             last.tb_next = None
 
 
+class _Replaying:
+    """Around the effects of one iteration."""
+
+    def __init__(self, site: SiteRun, replay: Replay) -> None:
+        self.site = site
+        self.replay = replay
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Exception):
+            self.site.mend(self.replay, self.site.run.namespace.get(ENTRY))
+        self.site.before = self.replay
+
+
 class SiteRun:
     """One site under way: where its items come from, where its iterations run, what it has come to."""
 
@@ -392,7 +408,11 @@ class SiteRun:
 
     def check(self) -> Refusal | None:
         """Look at the objects and helpers that the loop reaches; None when it may be split."""
-        finding = _check(self.loop, self.run.namespace, self.leaves)
+        try:
+            finding = _check(self.loop, self.run.namespace, self.leaves)
+        except Exception as error:  # a hole in the inspection, or an object that can't bear to be looked at
+            why = f"it could not be looked into ({type(error).__name__}: {error})"
+            return Refusal("dynamic", self.plan.line, "", why)
         self.orders = finding.orders
         return finding.refusal
 
@@ -464,11 +484,10 @@ class SiteRun:
                 self._fall_back(outcome)
                 return
             self._keep(outcome)
-            if not self.loop.kept_last:
-                yield self._taken(outcome)
-            else:
+            yield from self._held_back()
+            self.held = outcome
+            if not self.loop.kept_last or any(entry[0] == planning.BREAK for entry in outcome.effects):
                 yield from self._held_back()
-                self.held = outcome
             if self.run.interrupted:
                 raise KeyboardInterrupt
         yield from self._held_back()
@@ -532,20 +551,15 @@ class SiteRun:
             why = f"from iteration {outcome.index + 1} on in the kernel: {outcome.error}"
             self.site.reason = why if self.taken else str(outcome.error)
             self.site.code = "unsendable" if outcome.kind == "unsendable" else "hidden-state"
+        elif not self.taken:
+            self.site.reason = f"its first iteration raised an error in a worker and ran here instead: {outcome.error}"
         self.phase = _REST
 
-    @contextmanager
-    def replaying(self, replay: Replay) -> Iterator[None]:
+    def replaying(self, replay: Replay) -> _Replaying:
         """Where an effect raises when it is redone, set the names that the iteration had set by then."""
-        __tracebackhide__ = True
-        try:
-            yield
-        except Exception:
-            self._mend(replay, self.run.namespace.get(ENTRY))
-            raise
-        self.before = replay
+        return _Replaying(self, replay)
 
-    def _mend(self, replay: Replay, failed: object) -> None:
+    def mend(self, replay: Replay, failed: object) -> None:
         """Run the iteration before again for the names it set, and the failed one up to the effect that failed.
 
         Iterations change nothing but through their effects, so they can be run again here; what they print is dropped.

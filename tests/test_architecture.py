@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "arrays": "",
     "modules": "cache ordering",
     "blame": "errors",
-    "codec": "cache frames arrays blame",
+    "codec": "cache frames arrays modules blame",
     "jobs": "errors engine ordering buffers surroundings cache frames arrays modules blame codec",
     "namespace": "errors engine ordering buffers surroundings cache frames arrays modules blame codec",
     "wire": "buffers frames",

@@ -13,12 +13,14 @@ from __future__ import annotations
 import ast
 import builtins
 import collections
+import enum
 import functools
 import inspect
 import io
 import itertools
 import linecache
 import logging
+import operator
 import random
 import sys
 import sysconfig
@@ -53,8 +55,13 @@ _DYNAMIC: Final = frozenset(
     {"globals", "locals", "exec", "eval", "compile", "__import__", "breakpoint", "input", "vars", "dir", "get_ipython"}
 )
 _ATOMIC_CALLS: Final = frozenset(
-    """len int float complex bool str bytes abs ord chr round hash id repr ascii format bin hex oct isinstance issubclass
-    callable divmod pow any all range print type hasattr""".split()
+    """len int float complex bool str bytes ord chr round hash id repr ascii format bin hex oct isinstance issubclass
+    callable any all range print hasattr""".split()
+)
+_ARITHMETIC: Final = frozenset(
+    f"__{side}{name}__"
+    for side in ("", "r")
+    for name in "add sub mul matmul truediv floordiv mod pow lshift rshift and or xor".split()
 )
 _CONTAINER_CALLS: Final = frozenset(
     "list dict set tuple frozenset bytearray sorted enumerate zip map filter reversed iter slice".split()
@@ -93,6 +100,11 @@ _MAKERS: Final[Mapping[str, frozenset[str] | None]] = {
 _FRESH_METHODS: Final = frozenset(
     """copy deepcopy astype tolist split rsplit splitlines strip lower upper replace encode decode format join title
     flatten to_dict to_list read_text read_bytes items keys values groups partition rpartition most_common""".split()
+)
+
+_TEXT_METHODS: Final = frozenset(
+    """split rsplit splitlines strip lower upper replace encode decode format join title read_text read_bytes partition
+    rpartition""".split()
 )
 
 #: The documented table of stateful libraries: a callable whose module (or a parent of it) stands here is refused.
@@ -147,10 +159,29 @@ SAFE_ITERABLES: Final[tuple[type, ...]] = (
 )  # fmt: skip
 #: Dunders that are looked at where they are called, and those that change their own object by their nature.
 _CALLED_DUNDERS: Final = frozenset(
-    """__init__ __new__ __post_init__ __init_subclass__ __class_getitem__ __set_name__ __enter__ __exit__ __del__ __call__
+    """__init__ __new__ __post_init__ __init_subclass__ __set_name__ __enter__ __exit__ __call__
     __getstate__ __setstate__ __reduce__ __reduce_ex__ __getnewargs__""".split()
 )
-_CHANGING_DUNDERS: Final = frozenset({"__setitem__", "__delitem__"})
+#: Dunders that change their object in place.
+_MUTATING_DUNDERS: Final = frozenset(
+    """__setitem__ __delitem__ __setattr__ __delattr__ __iadd__ __isub__ __imul__ __imatmul__ __itruediv__ __ifloordiv__
+    __imod__ __ipow__ __iand__ __ior__ __ixor__ __ilshift__ __irshift__ __next__ __setstate__ __init__""".split()
+)
+_CHANGING_DUNDERS: Final = (_MUTATING_DUNDERS - {"__next__"}) | {"__del__"}
+#: Functions of libraries that change their first argument, by module.
+_CHANGING_FUNCTIONS: Final[Mapping[str, frozenset[str]]] = {
+    "heapq": frozenset({"heappush", "heappop", "heapify", "heappushpop", "heapreplace"}),
+    "bisect": frozenset({"insort", "insort_left", "insort_right"}),
+    "operator": frozenset(
+        """setitem delitem iadd isub imul imatmul itruediv ifloordiv imod ipow iand ior ixor ilshift irshift
+        iconcat""".split()
+    ),
+    "numpy": frozenset({"put", "place", "copyto", "putmask", "fill_diagonal", "put_along_axis"}),
+    "ast": frozenset({"fix_missing_locations", "increment_lineno", "copy_location"}),
+}
+#: Beginnings of the names of methods that change their object, and methods that begin so and do not.
+_CHANGING_PREFIXES: Final = ("set_", "add_", "remove_", "insert_", "append_", "update_", "delete_", "register")
+_NOT_CHANGING: Final = frozenset({"set_index", "set_axis", "set_flags", "add_prefix", "add_suffix"})
 
 
 @functools.cache
@@ -184,24 +215,39 @@ def is_own(thing: object) -> bool:
     return isinstance(module, str) and not _is_library_module(module)
 
 
+#: Stands among the roots for what can't be named.
+ANYTHING: Final = frozenset({"?"})
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What is known of an expression's value."""
+    """What is known of an expression's value.
+
+    `thing` is the object itself, where a name or attribute leads to one without running anything. `roots` are the
+    parameters, or names of the cell, that the value may be or be a part of; `held` those that may hang on it besides.
+    `checked`: a lambda whose body has been looked into.
+    """
 
     fresh: int = 0
-    thing: Any = MISSING  # the object itself, where a name or attribute leads to one without running anything
-    roots: frozenset[str] = frozenset()  # parameters, or names of the cell, that it may be or hang on
+    thing: Any = MISSING
+    roots: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
     is_set: bool = False
-    checked: bool = False  # a lambda whose body has been looked into
+    checked: bool = False
     no_set: bool = False  # known to be no set; what hangs on it may be one
+
+    @property
+    def hanging(self) -> frozenset[str]:
+        """The roots of the value and of all that hangs on it."""
+        return frozenset() if self.fresh == 2 else (self.roots | self.held) or ANYTHING
 
     def part(self) -> Value:
         """What hangs on it: an element, an attribute."""
-        return Value(2 if self.fresh == 2 else 0, MISSING, self.roots)
+        return Value(2) if self.fresh == 2 else Value(0, roots=self.hanging)
 
 
 FRESH: Final = Value(2, no_set=True)
-UNKNOWN: Final = Value(0)
+UNKNOWN: Final = Value(0, roots=ANYTHING)
 
 
 def _join(values: Iterable[Value]) -> Value:
@@ -210,14 +256,24 @@ def _join(values: Iterable[Value]) -> Value:
         return FRESH
     first = every[0]
     same = all(value.thing is first.thing for value in every)
+    fresh = min(value.fresh for value in every)
+    # what is known to be made here is no root of the whole; what hangs on it stays so
+    roots = frozenset().union(*(value.roots or ANYTHING for value in every if value.fresh == 0))
     return Value(
-        min(value.fresh for value in every),
+        fresh,
         first.thing if same else MISSING,
-        frozenset().union(*(value.roots for value in every)),
+        roots,
+        frozenset().union(*(value.held if value.fresh == 0 else value.hanging for value in every)),
         any(value.is_set for value in every),
         all(value.checked for value in every),
         all(value.no_set for value in every),
     )
+
+
+def _made_of(parts: Iterable[Value], *, is_set: bool = False) -> Value:
+    """A new object on which these hang."""
+    held = frozenset().union(*(part.hanging for part in parts))
+    return Value(1 if held else 2, held=held, is_set=is_set, no_set=not is_set)
 
 
 @dataclass(slots=True)
@@ -228,13 +284,17 @@ class Summary:
     reads: set[str] = field(default_factory=set)  # global names, of the function's own module
     mutates: dict[str, int] = field(default_factory=dict)  # parameter → freshness that it must have
     calls: set[str] = field(default_factory=set)  # parameters that it calls
-    result: Value = UNKNOWN
+    result: Value = UNKNOWN  # its roots are parameters
+    holds: dict[str, frozenset[str]] = field(default_factory=dict)  # parameter → what is made to hang on it
     parameters: tuple[str, ...] = ()
     variadic: bool = False
 
 
+_WhichSets = Callable[[Sequence[str]], frozenset[str]] | None
+
+
 def _known(summary: Summary) -> object:
-    return summary.problem, summary.mutates, summary.calls, summary.result.fresh, summary.result.is_set, summary.reads
+    return summary.problem, summary.mutates, summary.calls, summary.result, summary.reads, summary.holds
 
 
 class _Problem(Exception):
@@ -272,6 +332,24 @@ def _function_node(function: types.FunctionType) -> ast.FunctionDef | ast.Lambda
     return found[0] if len(found) == 1 else None
 
 
+def _is_generated(function: types.FunctionType) -> bool:
+    """Was it made by dataclasses, namedtuple or attrs, which put no code of the user's into it?"""
+    code = function.__code__
+    return (
+        code.co_qualname.startswith("__create_fn__.<locals>.")
+        or code.co_filename.startswith("<attrs generated")
+        or str(function.__globals__.get("__name__")).startswith("namedtuple_")
+    )
+
+
+def _factories(cls: type) -> Iterator[object]:
+    """What dataclasses and attrs call for the fields that are not given."""
+    for each in getattr(cls, "__dataclass_fields__", {}).values():
+        yield getattr(each, "default_factory", None)
+    for each in getattr(cls, "__attrs_attrs__", ()):
+        yield getattr(each.default, "factory", None)
+
+
 class Inspector:
     """Looks into the functions of a notebook; keeps what it found for as long as nothing was redefined."""
 
@@ -281,7 +359,7 @@ class Inspector:
         self.alive: list[object] = []  # keeps the ids above from being used again
         self.classes: set[type] = set()
         self.classes_before = 0
-        self.previous: dict[tuple[int, frozenset[str]], Summary] = {}  # the pass before: what recursion is taken to do
+        self.previous: dict[tuple[int, frozenset[str]], Summary] = {}  # of the pass before: what recursion is taken to do
         self.recursive = False
         self.under_way: set[tuple[int, frozenset[str]]] = set()
         self._walk_left = 5_000
@@ -356,9 +434,12 @@ class Inspector:
         if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
             summary.problem = Refusal("statement", 0, name, "is asynchronous")
             return summary
-        if code.co_filename == "<string>" or code.co_filename.startswith("<attrs generated"):
-            # made by dataclasses, namedtuple or attrs: sets its own object's fields from its arguments
-            summary.mutates = {"self": 1} if code.co_name in {"__init__", "__setattr__"} else {}
+        if _is_generated(function):
+            # sets its own object's fields from its arguments
+            own = summary.parameters[:1]
+            if code.co_name == "__init__":
+                summary.mutates = dict.fromkeys(own, 1)
+                summary.holds = dict.fromkeys(own, frozenset(summary.parameters[1:]))
             return summary
         node = _function_node(function)
         if node is None:
@@ -379,16 +460,15 @@ class Inspector:
         return summary
 
     def check_callable(
-        self, thing: object, line: int, name: str, sets: Callable[[Sequence[str]], frozenset[str]] | None = None
+        self, thing: object, line: int, name: str, sets: _WhichSets = None
     ) -> Summary | None:
         """The summary of anything that is called or passed on; raises where it must not be. None: library, pure.
 
         `sets` says which of a function's parameters are given a set.
         """
         stateful = _stateful(thing)
-        while isinstance(thing, functools.partial | types.MethodType) and stateful is None:
-            thing = thing.func if isinstance(thing, functools.partial) else thing.__func__
-            stateful = _stateful(thing)
+        if isinstance(thing, functools.partial | types.MethodType) and stateful is None:
+            return self._check_bound(thing, line, name, sets)
         if stateful is not None:
             code, why = stateful
             instead = "a generator made in each iteration: np.random.default_rng(i)" if code == "random" else ""
@@ -401,31 +481,81 @@ class Inspector:
             if sets is not None and (given := sets(summary.parameters)):
                 summary = self.summary(thing, given)
         elif isinstance(thing, type) and is_own(thing):
-            summary = self._class_summary(thing)
+            summary = self.class_summary(thing)
             self.keeps_sets |= sets is not None and bool(sets(summary.parameters))
+        elif isinstance(thing, types.BuiltinFunctionType | types.MethodWrapperType) and _changes_owner(thing):
+            raise _Problem(Refusal("mutates", line, name, "changes the object whose method it is"))
         elif isinstance(thing, types.FunctionType | type | types.BuiltinFunctionType) or not is_own(type(thing)):
-            wrapped = getattr(thing, "__wrapped__", None)
-            if isinstance(wrapped, types.FunctionType) and is_own(wrapped):
-                return self.check_callable(wrapped, line, name)
-            return None
+            return self._check_foreign(thing, line, name, sets)
         else:
             call = getattr(type(thing), "__call__", None)
             if not isinstance(call, types.FunctionType):
                 raise _Problem(Refusal("unknown-call", line, name, "is called, and it can't be told what that does"))
-            summary = self.summary(call)
-            if "self" in summary.mutates or (summary.parameters and summary.parameters[0] in summary.mutates):
-                raise _Problem(Refusal("hidden-state", line, name, "changes itself when it is called"))
+            return self._check_bound(types.MethodType(call, thing), line, name, sets)
         if summary.problem is not None:
             raise _Problem(_passed_on(summary.problem, line, name))
         return summary
 
-    def _class_summary(self, cls: type) -> Summary:
+    def _check_bound(
+        self, thing: functools.partial[Any] | types.MethodType, line: int, name: str, sets: _WhichSets = None
+    ) -> Summary | None:
+        """A function some of whose arguments are given already: those live on, so it must not change them."""
+        if isinstance(thing, functools.partial):
+            function, given, keywords = thing.func, thing.args, thing.keywords
+        else:
+            function, given, keywords = thing.__func__, (thing.__self__,), {}
+
+        def open_sets(parameters: Sequence[str]) -> frozenset[str]:
+            rest = [p for p in parameters[len(given) :] if p not in keywords]
+            return sets(rest) if sets is not None else frozenset()
+
+        summary = self.check_callable(function, line, name, open_sets)
+        for value in (*given, *keywords.values()):
+            self.meet(value)
+            if isinstance(thing, functools.partial) and callable(value) and self.check_callable(value, line, name) is not None and summary is None:
+                raise _Problem(Refusal("unknown-call", line, name, "is given a function, and it can't be told how it is called"))
+        if summary is None:
+            return None
+        bound = {*summary.parameters[: len(given)], *keywords}
+        if len(given) > len(summary.parameters):
+            bound |= summary.mutates.keys()
+        if bound & summary.mutates.keys():
+            why = "changes an object that it is bound to, which lives on after the call"
+            raise _Problem(Refusal("hidden-state", line, name, why))
+        if bound & summary.calls:
+            raise _Problem(Refusal("unknown-call", line, name, "calls a function that it is bound to"))
+        rest = tuple(p for p in summary.parameters if p not in bound)
+        result = summary.result
+        if result.hanging & bound:
+            result = UNKNOWN
+        return replace(summary, parameters=rest, result=result, holds={p: h for p, h in summary.holds.items() if p in rest})
+
+    def _check_foreign(self, thing: object, line: int, name: str, sets: _WhichSets = None) -> Summary | None:
+        """A callable of a library: pure, unless it is made around functions of the notebook."""
+        if isinstance(thing, operator.methodcaller):
+            if thing.__reduce__()[1][0] in MUTATORS:
+                raise _Problem(Refusal("unknown-call", line, name, "calls a method that changes its object"))
+            return None
+        found: Summary | None = None
+        for inner in _inner_functions(thing):
+            summary = self.check_callable(inner, line, name, sets)
+            if inner is getattr(thing, "__wrapped__", None):
+                found = summary
+            elif summary is not None and (summary.mutates or summary.calls):
+                raise _Problem(Refusal("mutates", line, name, "is made of a function that changes what it is given, or calls it"))
+        return found
+
+    def class_summary(self, cls: type) -> Summary:
         """What making an instance does."""
         self.classes.update(base for base in cls.__mro__ if is_own(base))
-        combined = Summary(result=Value(1))
+        combined = Summary(result=Value(1, held=ANYTHING))
         if type(cls) is not type and is_own(type(cls)):
             combined.problem = Refusal("hidden-state", 0, cls.__name__, "has a metaclass of its own")
             return combined
+        for factory in _factories(cls):
+            if callable(factory):
+                made = self.check_callable(factory, 0, cls.__name__)
+                combined.reads |= made.reads if made is not None else set()
         for method in ("__new__", "__init__", "__post_init__"):
             function = getattr(cls, method, None)
             if isinstance(function, types.FunctionType) and is_own(function):
@@ -435,11 +565,35 @@ class Inspector:
                     return combined
                 combined.reads |= inner.reads
                 own = inner.parameters[:1]
+                if method == "__new__" and inner.mutates.keys() & set(own):
+                    combined.problem = Refusal("hidden-state", 0, cls.__name__, "changes its class when an instance is made")
+                    return combined
                 combined.parameters = inner.parameters[1:]
                 combined.variadic |= inner.variadic
                 combined.mutates |= {p: level for p, level in inner.mutates.items() if p not in own}
                 combined.calls |= inner.calls
+        if self._is_plain(cls):
+            combined.result = Value(1, held=frozenset(combined.parameters))
         return combined
+
+    def _is_plain(self, cls: type) -> bool:
+        """Do its instances hold nothing but what they are given and what their own methods make?"""
+        if isinstance(vars(cls).get("__new__"), types.FunctionType) and is_own(vars(cls)["__new__"]):
+            return _is_generated(vars(cls)["__new__"])
+        if any(isinstance(factory, types.FunctionType) for factory in _factories(cls)):
+            return False
+        for base in cls.__mro__:
+            if not is_own(base):
+                if base not in (object, list, dict, set, tuple, Exception, ValueError, RuntimeError, BaseException):
+                    return False
+                continue
+            for method in vars(base).values():
+                if isinstance(method, types.FunctionType) and is_own(method):
+                    summary = self.summary(method)
+                    held = frozenset().union(*summary.holds.values())
+                    if not held <= set(summary.parameters):
+                        return False
+        return True
 
     def methods(self, name: str) -> Iterator[tuple[type, types.FunctionType]]:
         """Every method or property of that name in the classes met so far."""
@@ -448,18 +602,21 @@ class Inspector:
             if isinstance(member, property):
                 member = member.fget
             elif isinstance(member, functools.cached_property):
-                raise _Problem(
-                    Refusal("memoised", 0, f"{cls.__name__}.{name}", "is a cached property, filled in the workers and not here")
-                )
+                member = member.func
             elif isinstance(member, staticmethod | classmethod):
                 member = member.__func__
             if isinstance(member, types.FunctionType):
                 yield cls, member
 
+    def is_of_class(self, attribute: str) -> bool:
+        """Does one of the classes met so far keep something that can change under this name?"""
+        return any(_can_change(vars(cls)[attribute]) for cls in self.classes if attribute in vars(cls))
+
     def check_operators(self, line: int, reader: Summary) -> None:
         """Operators, conversions and attribute hooks of the classes met so far must change nothing.
 
-        What they read is added to what `reader` reads.
+        Those that are there to change their own object may do that: they are looked at where they are used. What they
+        read is added to what `reader` reads.
         """
         done: set[type] = set()
         while done != self.classes:
@@ -468,14 +625,56 @@ class Inspector:
                 for name, member in vars(cls).items():
                     if not (name.startswith("__") and name.endswith("__")) or name in _CALLED_DUNDERS:
                         continue
+                    if isinstance(member, staticmethod | classmethod):
+                        member = member.__func__
                     if isinstance(member, types.FunctionType) and is_own(member):
                         summary = self.summary(member)
                         reader.reads |= summary.reads
                         label = f"{cls.__name__}.{name}"
                         if summary.problem is not None:
                             raise _Problem(_passed_on(summary.problem, line, label))
-                        if summary.mutates and name not in _CHANGING_DUNDERS:
+                        changed = summary.mutates.keys()
+                        if name in _CHANGING_DUNDERS:
+                            changed -= set(summary.parameters[:1])
+                        if changed or summary.calls:
                             raise _Problem(Refusal("hidden-state", line, label, "changes an object that outlives the iteration"))
+
+
+_LASTING: Final = (
+    int, float, complex, str, bytes, bool, tuple, frozenset, type(None), types.FunctionType, types.BuiltinFunctionType,
+    type, property, classmethod, staticmethod, functools.cached_property, types.MemberDescriptorType,
+    types.GetSetDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType,
+)  # fmt: skip
+
+
+def _can_change(value: object) -> bool:
+    return not isinstance(value, _LASTING)
+
+
+def _changes_owner(method: types.BuiltinFunctionType | types.MethodWrapperType) -> bool:
+    """Is it a method of an object, and one that changes it or moves it on?"""
+    owner = getattr(method, "__self__", None)
+    if owner is None or isinstance(owner, types.ModuleType | type):
+        return False
+    return method.__name__ in MUTATORS | _READERS | _MUTATING_DUNDERS
+
+
+def _inner_functions(thing: object) -> Iterator[object]:
+    """Functions of the notebook that a library's callable is made of."""
+    held: list[object] = [getattr(thing, "__wrapped__", None)]
+    inner = getattr(thing, "__dict__", None)
+    if isinstance(inner, dict) and not isinstance(thing, type):
+        held += inner.values()
+    for cell in getattr(thing, "__closure__", None) or ():
+        try:
+            held.append(cell.cell_contents)
+        except ValueError:  # not bound yet
+            continue
+    for each in held:
+        for one in each.values() if isinstance(each, dict | types.MappingProxyType) else (each,):
+            bare = getattr(one, "__func__", getattr(one, "func", one))
+            if isinstance(bare, types.FunctionType) and is_own(bare):
+                yield one
 
 
 def _passed_on(problem: Refusal, line: int, name: str) -> Refusal:
@@ -544,6 +743,7 @@ class _BodyReader(ast.NodeVisitor):
         self.is_generator = False
         self.lambda_names: list[set[str]] = []
         self.in_order_free = False
+        self.torn: set[str] = set()
         self.sets: frozenset[str] = frozenset()  # parameters that are sets
         self.ordering: frozenset[int] = frozenset()  # effects that take an order from their operand
         self.adding: frozenset[int] = frozenset()  # those of them that are `+=`
@@ -555,12 +755,20 @@ class _BodyReader(ast.NodeVisitor):
         body = [ast.copy_location(ast.Return(node.body), node.body)] if isinstance(node, ast.Lambda) else node.body
         self.read_body(body)
         if self.is_generator:
-            self.summary.result = Value(1, no_set=True)
+            self.summary.result = Value(1, held=ANYTHING, no_set=True)
         else:
-            self.summary.result = _join([self.value(result) for result in self.results] or [FRESH])
-        # what hangs on a parameter is the caller's to judge
-        if self.summary.result.roots & self.parameters or self.summary.result.fresh == 0:
-            self.summary.result = Value(0, is_set=self.summary.result.is_set, no_set=self.summary.result.no_set)
+            self.summary.result = self._outside(_join([self.value(result) for result in self.results] or [FRESH]))
+        for name in self.parameters:
+            held = self._local(name).held
+            if held:
+                self.summary.holds[name] = held if held <= self.parameters else held & self.parameters | ANYTHING
+
+    def _outside(self, result: Value) -> Value:
+        """A result as callers see it: of all roots they know only the parameters."""
+        known = self.parameters
+        roots = result.roots if result.roots <= known else (result.roots & known) | ANYTHING
+        held = result.held if result.held <= known else (result.held & known) | ANYTHING
+        return Value(result.fresh, roots=roots, held=held, is_set=result.is_set, no_set=result.no_set)
 
     def read_body(self, body: list[ast.stmt]) -> None:
         names = read_names(body)
@@ -569,6 +777,16 @@ class _BodyReader(ast.NodeVisitor):
                 if isinstance(inner, ast.Global):
                     self.global_names |= set(inner.names)
         self.locals |= set(names.defs) - self.global_names
+        inner = {
+            name
+            for statement in body
+            for node in ast.walk(statement)
+            if isinstance(node, ast.comprehension)
+            for name in target_names(node.target)
+        }
+        # a comprehension's own names; one that the function reads outside of it too is two things at once
+        self.torn = (inner & names.refs.keys()) - self.locals
+        self.locals |= inner - self.torn
         for statement in body:
             self._bind(statement)
         for statement in body:
@@ -608,9 +826,12 @@ class _BodyReader(ast.NodeVisitor):
                     self.bindings.setdefault(name, []).append(("unknown", None))
                 case ast.FunctionDef(name=name):
                     self.bindings.setdefault(name, []).append(("def", node))
-                case ast.Call(ast.Attribute(ast.Name(name), method), arguments) if method in MUTATORS:
+                case ast.Call(function, arguments):
+                    if isinstance(function, ast.Attribute) and (root := _root_name(function.value)) is not None:
+                        self.bindings.setdefault(root, []).append(("method", node))
                     for argument in arguments:
-                        self.bindings.setdefault(name, []).append(("holds", argument))
+                        if (root := _root_name(argument)) is not None:
+                            self.bindings.setdefault(root, []).append(("given", node))
                 case _:
                     pass
 
@@ -643,6 +864,7 @@ class _BodyReader(ast.NodeVisitor):
         value = None
         if name in self.parameters:
             value = Value(0, roots=frozenset({name}), is_set=name in self.sets)
+        held: frozenset[str] = frozenset()
         for how, node in self.bindings.get(name, ()):
             match how:
                 case "is":
@@ -650,13 +872,17 @@ class _BodyReader(ast.NodeVisitor):
                 case "part":
                     new = self.value(node).part()
                 case "holds":
-                    held = self.value(node)
-                    if held.fresh == 2 or _is_number(node):
-                        continue
-                    new = Value(1, roots=held.roots, no_set=True)  # what it is itself, its other bindings say
+                    held |= frozenset() if _is_number(node) else self.value(node).hanging
+                    continue
+                case "method":
+                    held |= self._held_by_method(node)
+                    continue
+                case "given":
+                    held |= self._held_by_call(name, node)
+                    continue
                 case "aug":
-                    new = self.value(node)
-                    new = Value(max(new.fresh, 1), roots=new.roots, is_set=new.is_set, no_set=new.no_set)
+                    held |= frozenset() if _is_number(node) else self.value(node).part().hanging
+                    new = replace(FRESH, is_set=self.value(node).is_set, no_set=self.value(node).no_set)
                 case "fresh":
                     new = FRESH
                 case "def":
@@ -668,10 +894,55 @@ class _BodyReader(ast.NodeVisitor):
             value = new if value is None else _join([value, new])
         if value is None:
             value = UNKNOWN
+        held -= value.roots
+        if held:
+            value = replace(value, fresh=min(value.fresh, 1), held=value.held | held)
         if value.is_set and name not in self.parameters and all(itertools.starmap(_adds_numbers, self.bindings[name])):
             value = replace(value, is_set=False, no_set=True)
         self.memo[name] = value
         return value
+
+    def _held_by_method(self, node: ast.Call) -> frozenset[str]:
+        """What a method call may make hang on its object."""
+        assert isinstance(node.func, ast.Attribute)
+        method = node.func.attr
+        if method not in MUTATORS and not any(method in vars(cls) for cls in self.inspector.classes):
+            return frozenset()
+        parts = [self.value(argument) for argument in [*node.args, *(k.value for k in node.keywords)] if not _is_number(argument)]
+        if method in {"extend", "update", "extendleft"}:
+            parts = [part.part() for part in parts]
+        return frozenset().union(*(part.hanging for part in parts))
+
+    def _held_by_call(self, name: str, node: ast.Call) -> frozenset[str]:
+        """What a function may make hang on an argument that it is given."""
+        others = [*node.args, *(k.value for k in node.keywords)]
+        if isinstance(node.func, ast.Name) and node.func.id == MAKE_ENTRY:
+            return frozenset()
+        thing = self.value(node.func).thing
+        if isinstance(thing, types.FunctionType) and is_own(thing):
+            summary = self.inspector.summary(thing)
+            given = self._given(summary, list(summary.parameters), node)
+            held: frozenset[str] = frozenset()
+            for parameter, argument in given.items():
+                if _root_name(argument) == name and parameter in summary.holds:
+                    held |= self._substituted(summary.holds[parameter], given)
+            return held
+        if _changes_first(thing) and node.args and _root_name(node.args[0]) == name:
+            return frozenset().union(*(self.value(other).hanging for other in others[1:] if not _is_number(other)))
+        return frozenset()
+
+    @staticmethod
+    def _given(summary: Summary, parameters: list[str], node: ast.Call) -> dict[str, ast.expr]:
+        """Which parameter gets which expression, as far as that is written down."""
+        given = dict(zip(parameters, node.args, strict=False))
+        return given | {k.arg: k.value for k in node.keywords if k.arg is not None}
+
+    def _substituted(self, roots: frozenset[str], given: Mapping[str, ast.expr]) -> frozenset[str]:
+        """Roots inside a callee, as roots here."""
+        found: frozenset[str] = frozenset()
+        for root in roots:
+            found |= self.value(given[root]).hanging if root in given else ANYTHING
+        return found
 
     # -- values ------------------------------------------------------------------------------------------------------
 
@@ -695,23 +966,18 @@ class _BodyReader(ast.NodeVisitor):
         match node:
             case ast.Constant() | ast.JoinedStr() | ast.Compare():
                 return FRESH
-            case ast.UnaryOp():
+            case ast.UnaryOp(op=ast.Not()):
                 return FRESH
+            case ast.UnaryOp(operand=operand):
+                return self._operated(self.value(operand), dunders=("__neg__", "__pos__", "__invert__"))
             case ast.Name(name):
-                if name in self.locals:
-                    return self._local(name)
-                if any(name in names for names in self.lambda_names):
-                    return UNKNOWN
-                thing = self.lookup(name)
-                is_set = isinstance(thing, set | frozenset)
-                return Value(0, thing, frozenset({name}), is_set, no_set=thing is not MISSING and not is_set)
+                return self._named_value(name)
             case ast.BinOp(left=left, op=op, right=right):
                 sides = [self.value(left), self.value(right)]
                 both_sets = isinstance(op, ast.BitOr | ast.BitAnd | ast.Sub | ast.BitXor)
                 is_set = both_sets and any(s.is_set for s in sides)
                 no_set = not both_sets or any(s.no_set for s in sides) or _is_number(node)
-                fresh = min(1 if s.fresh == 0 else s.fresh for s in sides)
-                return Value(fresh, is_set=is_set, no_set=no_set and not is_set)
+                return replace(self._operated(*sides), is_set=is_set, no_set=no_set and not is_set)
             case ast.BoolOp(values=values):
                 return _join([self.value(v) for v in values])
             case ast.IfExp(body=body, orelse=orelse):
@@ -719,80 +985,155 @@ class _BodyReader(ast.NodeVisitor):
             case ast.NamedExpr(value=value):
                 return self.value(value)
             case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
-                deep = all(self.value(e).fresh == 2 for e in elements)
-                roots = frozenset().union(*(self.value(e).roots for e in elements))
                 is_set = isinstance(node, ast.Set) and not all(map(_is_number, elements))
-                return Value(2 if deep else 1, roots=roots, is_set=is_set, no_set=not is_set)
+                return _made_of((self.value(e) for e in elements if not _is_number(e)), is_set=is_set)
             case ast.Dict(keys=keys, values=values):
-                parts = [self.value(p) for p in [*keys, *values] if p is not None]
-                return Value(2 if all(p.fresh == 2 for p in parts) and None not in keys else 1, no_set=True)
+                parts = [
+                    self.value(value).part() if key is None else self.value(value)
+                    for key, value in zip(keys, values, strict=True)
+                ]
+                return _made_of([*parts, *(self.value(key) for key in keys if key is not None)])
             case ast.ListComp(elt=elt) | ast.GeneratorExp(elt=elt):
-                return Value(2 if self.value(elt).fresh == 2 else 1, no_set=True)
+                return _made_of([self.value(elt)])
             case ast.SetComp(elt=elt):
-                is_set = not _is_number(elt)
-                return Value(2 if self.value(elt).fresh == 2 else 1, is_set=is_set, no_set=not is_set)
+                return _made_of([self.value(elt)], is_set=not _is_number(elt))
             case ast.DictComp(key=key, value=value):
-                return Value(2 if min(self.value(key).fresh, self.value(value).fresh) == 2 else 1, no_set=True)
+                return _made_of([self.value(key), self.value(value)])
             case ast.Lambda():
                 return Value(2, checked=True)
             case ast.Subscript(value=base):
                 return self.value(base).part()
             case ast.Starred(value=base):
                 return self.value(base).part()
+            case ast.Attribute(attr="__class__"):
+                return UNKNOWN
             case ast.Attribute(value=base, attr=attribute):
                 owner = self.value(base)
                 if owner.thing is not MISSING:
                     thing = _static_attribute(owner.thing, attribute)
                     is_set = isinstance(thing, set | frozenset)
-                    return Value(0, thing, owner.roots, is_set, no_set=thing is not MISSING and not is_set)
-                return owner.part()
+                    return Value(0, thing, owner.hanging, is_set=is_set, no_set=thing is not MISSING and not is_set)
+                return UNKNOWN if self.inspector.is_of_class(attribute) else owner.part()
             case ast.Call():
                 return self._call_value(node)
             case _:
                 return UNKNOWN
 
+    def _named_value(self, name: str) -> Value:
+        if name in self.torn:
+            return UNKNOWN
+        if name in self.locals:
+            return self._local(name)
+        if any(name in names for names in self.lambda_names):
+            return UNKNOWN
+        thing = self.lookup(name)
+        is_set = isinstance(thing, set | frozenset)
+        return Value(0, thing, frozenset({name}), is_set=is_set, no_set=thing is not MISSING and not is_set)
+
+    def _operated(self, *sides: Value, dunders: Iterable[str] = ()) -> Value:
+        """What an operator gives: something new, with what hung on its operands; unless a class of the user's says else."""
+        names = set(dunders) or _ARITHMETIC
+        for cls in self.inspector.classes:
+            for name in names & vars(cls).keys():
+                method = vars(cls)[name]
+                if isinstance(method, types.FunctionType) and self.inspector.summary(method).result.fresh == 0:
+                    return UNKNOWN
+        return _made_of(side.part() for side in sides)
+
     def _call_value(self, node: ast.Call) -> Value:  # noqa: PLR0911
         arguments = [*node.args, *(k.value for k in node.keywords)]
-        deep = all(self.value(a).fresh == 2 for a in arguments)
         if self._is_builtin(node.func, _ATOMIC_CALLS):
             return FRESH
         if self._is_builtin(node.func, _CONTAINER_CALLS):
-            is_set = isinstance(node.func, ast.Name) and node.func.id in {"set", "frozenset"}
-            laundered = isinstance(node.func, ast.Name) and node.func.id in {"enumerate", "zip", "map", "filter", "iter"}
+            assert isinstance(node.func, ast.Name)
+            is_set = node.func.id in {"set", "frozenset"}
+            laundered = node.func.id in {"enumerate", "zip", "map", "filter", "iter"}
             from_set = laundered and any(self._is_reordered(a) for a in node.args)
-            return Value(2 if deep else 1, is_set=is_set or from_set, no_set=not (is_set or from_set))
+            if node.func.id == "map":
+                return Value(1, held=ANYTHING, is_set=from_set, no_set=not from_set)
+            keywords = [self.value(k.value) for k in node.keywords if k.arg not in {"key", "reverse", "strict", "start"}]
+            parts = [self.value(a).part() for a in node.args] + keywords
+            return _made_of(parts, is_set=is_set or from_set)
         if self._is_builtin(node.func, frozenset({"open"})):
             return FRESH
+        if self._is_builtin(node.func, frozenset({"sum"})):
+            return _made_of(self.value(a).part() for a in arguments)
         if isinstance(node.func, ast.Attribute):
             owner = self.value(node.func.value)
             if owner.thing is MISSING or not isinstance(owner.thing, types.ModuleType | type):
                 set_methods = {"union", "intersection", "difference", "symmetric_difference"}
-                if node.func.attr in _FRESH_METHODS | set_methods:
-                    may_be = node.func.attr in set_methods | {"copy", "deepcopy"}
-                    return Value(
-                        2 if owner.fresh == 2 else 1,
-                        is_set=owner.is_set and may_be,
-                        no_set=not may_be or (owner.no_set and not owner.is_set),
-                    )
-                if node.func.attr in MUTATORS | {"get", "setdefault"}:
-                    return owner.part()
+                method = node.func.attr
+                if method in _FRESH_METHODS | set_methods and not any(method in vars(c) for c in self.inspector.classes):
+                    may_be = method in set_methods | {"copy", "deepcopy"}
+                    deep = method in {"deepcopy"} | _TEXT_METHODS
+                    parts = [] if deep else [owner.part(), *(self.value(a).part() for a in node.args)]
+                    no_set = not may_be or (owner.no_set and not owner.is_set)
+                    return replace(_made_of(parts), is_set=owner.is_set and may_be, no_set=no_set)
+                if method in MUTATORS | {"get", "setdefault"}:
+                    return _join([owner.part(), *(self.value(a) for a in node.args[1:])])
+                own = [function for _, function in self.inspector.methods(method)]
+                if own and owner.thing is MISSING:
+                    return self._method_value(own, node)
         thing = self.value(node.func).thing
         if thing is MISSING:
             return UNKNOWN
         if isinstance(thing, type):
             is_set = issubclass(thing, set | frozenset)
-            return Value(2 if deep else 1, is_set=is_set, no_set=not is_set)
+            if not is_own(thing):
+                return _made_of([self._argument(a) for a in arguments], is_set=is_set)
+            summary = self.inspector.class_summary(thing)
+            returned = self._returned(summary, list(summary.parameters), node)
+            return replace(returned, is_set=is_set, no_set=not is_set)
         if isinstance(thing, types.FunctionType) and is_own(thing):
             parameters = self.inspector.summary(thing).parameters
-            return self.inspector.summary(thing, self._given_sets(node, parameters)).result
+            summary = self.inspector.summary(thing, self._given_sets(node, parameters))
+            return self._returned(summary, list(parameters), node)
         module = getattr(thing, "__module__", None) or ""
         for length in range(module.count(".") + 1, 0, -1):
             prefix = ".".join(module.split(".")[:length])
             if prefix in _MAKERS:
                 names = _MAKERS[prefix]
                 if names is None or getattr(thing, "__name__", "") in names:
-                    return Value(2, no_set=prefix != "copy")
+                    if prefix in {"itertools", "_collections"}:
+                        return _made_of(self.value(a).part() for a in arguments)
+                    return replace(FRESH, no_set=prefix != "copy")
         return UNKNOWN
+
+    def _argument(self, node: ast.expr) -> Value:
+        """An argument of a library's class as what may hang on the instance: a factory stands for what it makes."""
+        if isinstance(node, ast.Lambda):
+            return self.value(node.body)
+        value = self.value(node)
+        if isinstance(value.thing, type):
+            return UNKNOWN if is_own(value.thing) else FRESH
+        if isinstance(value.thing, types.FunctionType) and is_own(value.thing):
+            return replace(self.inspector.summary(value.thing).result, thing=MISSING)
+        return value if value.fresh else replace(value, roots=value.hanging)
+
+    def _returned(self, summary: Summary, parameters: list[str], node: ast.Call) -> Value:
+        """A function's result, with its parameters' places taken by what they are given here."""
+        result = summary.result
+        if result.fresh == 2 or not (result.roots or result.held):
+            return result if result.fresh else replace(result, roots=ANYTHING)
+        given = self._given(summary, parameters, node)
+        if summary.variadic or any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
+            return replace(result, roots=ANYTHING if result.fresh == 0 else frozenset(), held=ANYTHING)
+        # a parameter that is not given has its default, which lives as long as the function
+        held = self._substituted(result.held, given)
+        if result.fresh == 1:
+            return replace(result, fresh=1 if held else 2, held=held)
+        roots = self._substituted(result.roots, given)
+        return replace(result, roots=roots, held=held, fresh=0 if roots or held else 2)
+
+    def _method_value(self, methods: list[types.FunctionType], node: ast.Call) -> Value:
+        assert isinstance(node.func, ast.Attribute)
+        every = []
+        for function in methods:
+            summary = self.inspector.summary(function)
+            parameters = list(summary.parameters)
+            taken = ast.Call(node.func, [node.func.value, *node.args], node.keywords)
+            every.append(self._returned(summary, parameters, taken))
+        return _join(every)
 
     def _given_sets(self, node: ast.Call, parameters: Sequence[str]) -> frozenset[str]:
         """Which parameters of a function a call gives sets whose order would differ."""
@@ -813,12 +1154,18 @@ class _BodyReader(ast.NodeVisitor):
     def _change(self, target: ast.expr, node: ast.AST, needed: int = 1) -> None:
         """Something is changed: it must be fresh, or be a parameter whose caller then has to see to it."""
         value = self.value(target)
+        for inner in ast.walk(target):
+            if isinstance(inner, ast.Attribute) and self.inspector.is_of_class(inner.attr):
+                why = "is kept on a class, whose instances share it, and is changed inside the iteration"
+                raise self._refuse("hidden-state", node, ast.unparse(target), why)
         if value.fresh >= needed:
             return
-        parameters = value.roots & self.parameters
-        if value.fresh == 0 and parameters and parameters == value.roots:
+        roots = value.roots if value.fresh == 0 else frozenset()
+        if needed == 2 or value.fresh == 1:
+            roots |= value.held
+        if roots and roots <= self.parameters:
             depth = 1 if isinstance(target, ast.Name) and target.id in self.parameters else 2
-            for name in parameters:
+            for name in roots:
                 self.summary.mutates[name] = max(self.summary.mutates.get(name, 0), depth, needed)
             return
         name = ast.unparse(target)
@@ -873,6 +1220,18 @@ class _BodyReader(ast.NodeVisitor):
         self._check_order(node.value, node)
         self.generic_visit(node)
 
+    def visit_Compare(self, node: ast.Compare) -> None:
+        """Two numbers or texts that are one object here may be two in a worker."""
+        things = [self.value(each).thing for each in (node.left, *node.comparators)]
+        for op, left, right in zip(node.ops, things, things[1:], strict=False):
+            if isinstance(op, ast.Is | ast.IsNot) and (_is_copied(left) or _is_copied(right)):
+                why = "compares by identity what is copied to a worker"
+                raise self._refuse("identity", node, ast.unparse(node), why, "== (or math.isnan)")
+            if isinstance(op, ast.In | ast.NotIn) and (_is_nan(left) or _holds_nan(right)):
+                why = "looks for a nan, which is only found where it is the same object"
+                raise self._refuse("identity", node, ast.unparse(node), why, "math.isnan or pd.isna")
+        self.generic_visit(node)
+
     def visit_Delete(self, node: ast.Delete) -> None:
         for target in node.targets:
             if isinstance(target, ast.Subscript | ast.Attribute):
@@ -896,6 +1255,7 @@ class _BodyReader(ast.NodeVisitor):
             member = vars(cls).get(target.attr)
             if isinstance(member, property) and member.fset is not None:
                 self.inspector.check_callable(member.fset, target.lineno, f"{cls.__name__}.{target.attr}")
+        self._check_descriptors(target, "__set__")
 
     def visit_Assign(self, node: ast.Assign) -> None:
         self._check_targets(node.targets, node)
@@ -1056,8 +1416,9 @@ class _BodyReader(ast.NodeVisitor):
                 for part in parts:
                     self._visit_result(part)
             case ast.Dict(keys=keys, values=values):
-                for part in filter(None, [*keys, *values]):
-                    self._visit_result(part)
+                for part in [*keys, *values]:
+                    if part is not None:
+                        self._visit_result(part)
             case _:
                 self.visit(node)
 
@@ -1114,7 +1475,7 @@ class _BodyReader(ast.NodeVisitor):
             self.visit(outer)
 
     def visit_Name(self, node: ast.Name) -> None:
-        if not isinstance(node.ctx, ast.Load) or node.id in self.locals:
+        if not isinstance(node.ctx, ast.Load) or (node.id in self.locals and node.id not in self.torn):
             return
         if any(node.id in names for names in self.lambda_names):
             return
@@ -1147,6 +1508,27 @@ class _BodyReader(ast.NodeVisitor):
             for cls, method in self.inspector.methods(node.attr):
                 if isinstance(vars(cls).get(node.attr), property):
                     self._check_method(cls, method, node.value, owner, node)
+                elif isinstance(vars(cls).get(node.attr), functools.cached_property):
+                    if owner.fresh == 0:
+                        why = "is a cached property, filled in the workers and not here"
+                        raise self._refuse("memoised", node, f"{cls.__name__}.{node.attr}", why)
+                    self._check_method(cls, method, node.value, owner, node)
+            self._check_descriptors(node, "__get__")
+
+    def _check_descriptors(self, node: ast.Attribute, hook: str) -> None:
+        """A class attribute whose own type says what reading or setting it does."""
+        for cls in list(self.inspector.classes):
+            kind = type(vars(cls).get(node.attr))
+            method = getattr(kind, hook, None)
+            if is_own(kind) and isinstance(method, types.FunctionType):
+                label = f"{kind.__name__}.{hook}"
+                summary = self.inspector.check_callable(method, node.lineno, label)
+                if summary is not None:
+                    self.summary.reads |= summary.reads
+                    if summary.mutates.keys() - set(summary.parameters[1:2]) or summary.calls:
+                        raise self._refuse("hidden-state", node, label, "changes an object that outlives the iteration")
+                    if summary.mutates:
+                        self._change(node.value, node, max(summary.mutates.values()))
 
     def visit_Call(self, node: ast.Call) -> None:  # noqa: C901
         function = node.func
@@ -1159,7 +1541,11 @@ class _BodyReader(ast.NodeVisitor):
                 owner = self.value(base)
                 resolved = self.value(function).thing
                 if isinstance(owner.thing, types.ModuleType | type) and resolved is not MISSING:
+                    if isinstance(owner.thing, type) and method in MUTATORS | _MUTATING_DUNDERS and node.args:
+                        self._change(node.args[0], node)  # list.append(xs, x), object.__setattr__(x, name, value)
                     self._checked_call(resolved, node, ast.unparse(function))
+                elif method == "at" and type(owner.thing).__name__ == "ufunc" and node.args:
+                    self._change(node.args[0], node)  # np.add.at(a, indices, b), which minds no read-only flag
                 elif isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id == "super":
                     self._method_call(method, ast.copy_location(ast.Name(self._self_name(), ast.Load()), base), self._self(), node)
                 else:
@@ -1244,6 +1630,8 @@ class _BodyReader(ast.NodeVisitor):
             return
         if self._is_builtin(node.func, frozenset({"getattr"})) and not isinstance(node.args[-1], ast.Constant):
             return  # a plain look-up; what is done with the result is judged by its name
+        if thing is type and len(node.args) != 1:
+            raise self._refuse("statement", node, name, "makes a class inside the iteration")
         if thing is getattr(builtins, name, MISSING):
             self._passed_functions(node)
             return
@@ -1263,7 +1651,9 @@ class _BodyReader(ast.NodeVisitor):
         """Functions of the notebook handed to a library: they are called with who knows what."""
         for argument in [*node.args, *(k.value for k in node.keywords)]:
             thing = self.value(argument).thing
-            if isinstance(thing, types.FunctionType | types.MethodType) and is_own(getattr(thing, "__func__", thing)):
+            if isinstance(thing, types.FunctionType | types.MethodType | functools.partial) or (
+                thing is not MISSING and not isinstance(thing, type) and callable(thing)
+            ):
                 summary = self.inspector.check_callable(thing, node.lineno, ast.unparse(argument))
                 if summary is not None and (summary.mutates or summary.calls):
                     raise self._refuse("mutates", node, ast.unparse(argument), "changes what it is given, or calls it")
@@ -1272,6 +1662,11 @@ class _BodyReader(ast.NodeVisitor):
         summary = self.inspector.check_callable(thing, node.lineno, name, functools.partial(self._given_sets, node))
         if summary is None:
             self._passed_functions(node)
+            if _changes_first(thing) and node.args:
+                self._change(node.args[0], node)
+            if type(thing).__name__ == "ufunc":
+                for argument in node.args[thing.nin :]:  # type: ignore[attr-defined]
+                    self._change(argument, node)
             for argument in node.keywords:
                 if argument.arg in {"out", "inplace"} and not (
                     isinstance(argument.value, ast.Constant) and argument.value.value in (None, False)
@@ -1283,11 +1678,8 @@ class _BodyReader(ast.NodeVisitor):
 
     def _arguments(self, summary: Summary, parameters: list[str], node: ast.Call, name: str) -> None:
         """Hold what a helper changes or calls of its parameters against what it is given here."""
-        given: dict[str, ast.expr] = {}
         loose = any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords)
-        for parameter, argument in zip(parameters, node.args, strict=False):
-            given[parameter] = argument
-        given |= {k.arg: k.value for k in node.keywords if k.arg is not None}
+        given = self._given(summary, parameters, node)
         for parameter, needed in summary.mutates.items():
             if parameter not in given:
                 if parameter in parameters or summary.variadic or loose:
@@ -1296,12 +1688,12 @@ class _BodyReader(ast.NodeVisitor):
                 continue
             self._change(given[parameter], node, needed)
         for parameter in summary.calls:
-            handed = given.get(parameter)
-            value = self.value(handed) if handed is not None else UNKNOWN
+            argument = given.get(parameter)
+            value = self.value(argument) if argument is not None else UNKNOWN
             if value.checked:
                 continue
-            if handed is not None and isinstance(handed, ast.Name) and handed.id in self.parameters:
-                self.summary.calls.add(handed.id)
+            if argument is not None and isinstance(argument, ast.Name) and argument.id in self.parameters:
+                self.summary.calls.add(argument.id)
                 continue
             if value.thing is MISSING or not callable(value.thing):
                 raise self._refuse("unknown-call", node, name, f"calls its argument `{parameter}`, which can't be told")
@@ -1331,6 +1723,7 @@ class _BodyReader(ast.NodeVisitor):
                 return
         for cls, function in self.inspector.methods(method):
             self._check_method(cls, function, base, owner, node)
+        self._check_template(method, base, node)
         if method in _FILE_METHODS:
             raise self._refuse("outside-effect", node, f"{shown}.{method}", "changes files, which is not split yet")
         if method == "pop" and isinstance(node, ast.Call) and not node.args:
@@ -1341,10 +1734,32 @@ class _BodyReader(ast.NodeVisitor):
             if method in {"read", "readline", "readlines"} and owner.fresh == 0 and not owner.roots:
                 return
             self._change(base, node)
+        elif method in _MUTATING_DUNDERS or (method.startswith(_CHANGING_PREFIXES) and method not in _NOT_CHANGING):
+            if not any(method in vars(cls) for cls in self.inspector.classes):
+                self._change(base, node)
         if isinstance(node, ast.Call):
             self._passed_functions(node)
             if any(k.arg == "inplace" and not (isinstance(k.value, ast.Constant) and not k.value.value) for k in node.keywords):
                 self._change(base, node)
+
+    def _check_template(self, method: str, base: ast.expr, node: ast.AST) -> None:
+        """A method that a class of the user's has from a library may call any method that the user's class has."""
+        for cls in list(self.inspector.classes):
+            inherited = inspect.getattr_static(cls, method, None)
+            if not isinstance(inherited, types.FunctionType) or is_own(inherited):
+                continue
+            for name, member in vars(cls).items():
+                if not isinstance(member, types.FunctionType) or (name.startswith("__") and name.endswith("__")):
+                    continue
+                label = f"{cls.__name__}.{name}"
+                summary = self.inspector.check_callable(member, getattr(node, "lineno", 0), label)
+                if summary is None:
+                    continue
+                self.summary.reads |= summary.reads
+                if summary.mutates.keys() - set(summary.parameters[:1]) or summary.calls:
+                    raise self._refuse("mutates", node, label, "changes what it is given, or calls it")
+                if summary.mutates:
+                    self._change(base, node)
 
     def _check_method(
         self, cls: type, function: types.FunctionType, base: ast.expr, owner: Value, node: ast.AST
@@ -1433,6 +1848,27 @@ def _is_whole(node: ast.expr) -> bool:
             return False
 
 
+_COPIED: Final = (int, float, complex, str, bytes)
+
+
+def _is_copied(thing: object) -> bool:
+    return isinstance(thing, _COPIED) and not isinstance(thing, bool | enum.Enum)
+
+
+def _is_nan(thing: object) -> bool:
+    return isinstance(thing, float) and thing != thing
+
+
+def _holds_nan(thing: object) -> bool:
+    return isinstance(thing, list | tuple | set | frozenset | dict) and any(map(_is_nan, thing))
+
+
+def _changes_first(thing: object) -> bool:
+    """Is this a function of a library that changes its first argument?"""
+    names = _CHANGING_FUNCTIONS.get((getattr(thing, "__module__", None) or "").lstrip("_"))
+    return names is not None and getattr(thing, "__name__", "") in names
+
+
 def _is_iterator(thing: object) -> bool:
     return not isinstance(thing, type) and hasattr(type(thing), "__next__")
 
@@ -1515,9 +1951,7 @@ def _read_loop(loop: Loop, inspector: Inspector, summary: Summary, iterables: Se
     reader.adding = frozenset(e.number for e in loop.effects if e.form == "augitem") & reader.ordering
     once = loop.task.body[1]
     assert isinstance(once, ast.For)
-    unpacked = [once.target]
-    if isinstance(once.target, ast.Tuple | ast.List) and is_wrapper(loop.iterable):
-        unpacked = once.target.elts
+    unpacked = once.target.elts if isinstance(once.target, ast.Tuple | ast.List) and is_wrapper(loop.iterable) else [once.target]
     if any(isinstance(target, ast.Tuple | ast.List) for target in unpacked) and any(map(_holds_sets, iterables)):
         inspector.orders = True
     reader.read_body(once.body)
@@ -1550,13 +1984,14 @@ def _adds_numbers(how: str, node: Any) -> bool:
             return _is_number(element)
         case "holds", element:
             return _is_number(element)
+        case "method", ast.Call(ast.Attribute(_, method), arguments):
+            return method not in MUTATORS or (method in {"add", "discard", "remove"} and all(map(_is_number, arguments)))
+        case "given", ast.Call(ast.Name(name)):
+            return name in _ORDER_FREE | _SHALLOW
         case _:
             return False
 
 
-def _holds_sets(iterable: Any) -> bool:
+def _holds_sets(iterable: object) -> bool:
     """Are there sets among the items themselves? What can't be looked at may hold some."""
-    if not isinstance(iterable, SAFE_ITERABLES):
-        return True
-    items: Iterable[object] = iterable  # type: ignore[assignment]  # a tuple of types tells mypy nothing
-    return any(isinstance(item, set | frozenset) for item in items)
+    return not isinstance(iterable, SAFE_ITERABLES) or any(isinstance(item, set | frozenset) for item in iterable)

@@ -28,6 +28,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     "iterator": "the iterable is an iterator that other code may see, or that may depend on the loop",
     "shadowed": "a builtin name has been given another meaning",
     "shared-object": "what the loop changes can also be reached from what it reads",
+    "identity": "something is told apart by identity that a worker has a copy of",
     "unsendable": "something the loop needs can't be sent to a worker",
     "engine": "the pool itself failed; what was left ran in the kernel",
     "dynamic": "names are looked up in a way that can't be followed",

@@ -97,6 +97,7 @@ class _Painter:
     def __init__(self) -> None:
         self.numbers: dict[int, int] = {}
         self.keep: list[Any] = []
+        self.memory: dict[int, tuple[int, int]] = {}
 
     def paint(self, thing: Any, depth: int = 0) -> str:  # noqa: PLR0911 -- one case a type
         kind = type(thing)
@@ -143,7 +144,7 @@ class _Painter:
             return f" {thing!r}"
         if isinstance(thing, numpy.random.Generator):
             return f" {thing.bit_generator.state}"
-        if kind.__module__.startswith("pandas."):
+        if kind.__module__.split(".")[0] == "pandas":
             return self.pandas(thing, depth)
         if isinstance(thing, random.Random):
             return " " + hashlib.sha1(repr(thing.getstate()).encode()).hexdigest()
@@ -211,15 +212,13 @@ class _Painter:
         root, place = thing, thing.__array_interface__["data"][0]
         while isinstance(root.base, numpy.ndarray):
             root = root.base
-        shared = ""
-        if root is not thing:
-            first = id(root) not in self.numbers
-            shown = self.paint(root, depth + 1)
-            shared = f" view+{place - root.__array_interface__['data'][0]} of {shown if first else shown}"
+        # arrays that share memory are a group; where its first one begins is its zero
+        group, zero = self.memory.setdefault(id(root), (len(self.memory), place))
+        self.keep.append(root)
         content = self.parts(list(thing.ravel()), depth) if thing.dtype.hasobject else hashlib.sha1(thing.tobytes()).hexdigest()[:12]
         if not thing.dtype.hasobject and thing.size <= 12:
             content += f" {thing.tolist()}"
-        return f"<{thing.dtype} {thing.shape} {'w' if thing.flags.writeable else 'r'} {content}{shared}>"
+        return f"<{thing.dtype} {thing.shape} {'w' if thing.flags.writeable else 'r'} {content} m{group}+{place - zero}>"
 
     def pandas(self, thing: Any, depth: int) -> str:
         if hasattr(thing, "columns") and hasattr(thing, "iloc"):
