@@ -8,14 +8,11 @@ equal or they are not; nothing is rounded.
 
 from __future__ import annotations
 
-import builtins
 import collections
 import contextlib
-import dataclasses
 import decimal
 import enum
 import functools
-import gc
 import hashlib
 import io
 import os
@@ -27,7 +24,7 @@ import tempfile
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +33,6 @@ import numpy
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-import mpnb
 from mpnb import session
 from mpnb.engine import Effects, Engine, Job, Outcome, Running, Tell
 
@@ -99,7 +95,7 @@ class _Painter:
         self.keep: list[Any] = []
         self.memory: dict[int, tuple[int, int]] = {}
 
-    def paint(self, thing: Any, depth: int = 0) -> str:  # noqa: PLR0911 -- one case a type
+    def paint(self, thing: Any, depth: int = 0) -> str:
         kind = type(thing)
         if kind in _SCALARS:
             return f"{kind.__name__}:{thing!r}" if kind is not str else repr(thing)
@@ -118,7 +114,7 @@ class _Painter:
     def parts(self, things: Any, depth: int) -> str:
         return "[" + ", ".join(self.paint(part, depth + 1) for part in things) + "]"
 
-    def inside(self, thing: Any, depth: int) -> str:  # noqa: PLR0911
+    def inside(self, thing: Any, depth: int) -> str:
         kind = type(thing)
         if isinstance(thing, types.ModuleType):
             return f" {thing.__name__}"
