@@ -256,7 +256,7 @@ def load(shell: InteractiveShell, make_engine: Callable[[], Engine]) -> None:
 
 
 class _Start(threading.Thread):
-    """Starts the pool, then imports what the first cell will need. (A Future would do, and leave a logger behind.)"""
+    """Starts the pool, then imports what the first cell will need; a Future would do, but leave a logger behind."""
 
     def __init__(self, make_engine: Callable[[], Engine]) -> None:
         super().__init__(name="mpnb-start", daemon=True)
