@@ -24,7 +24,7 @@ import types
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -892,7 +892,7 @@ def current() -> Session:
             if notebook.engine is None:
                 msg = "mpnb is not loaded: run %load_ext mpnb first"
                 raise MpnbError(msg)
-            _sessions.append(Session(notebook.engine.result()))
+            _sessions.append(Session(notebook.engine()))
         return _sessions[0]
 
 

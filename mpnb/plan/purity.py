@@ -201,8 +201,8 @@ def _is_library_module(name: str) -> bool:
     module = sys.modules.get(name)
     filename = getattr(module, "__file__", None)
     if filename is None:
-        return name.split(".")[0] in sys.stdlib_module_names or (module is not None and name in sys.builtin_module_names)
-    return str(Path(filename).resolve()).startswith(_library_roots()) or name.split(".")[0] == "mpnb"
+        return name.split(".", maxsplit=1)[0] in sys.stdlib_module_names or (module is not None and name in sys.builtin_module_names)
+    return str(Path(filename).resolve()).startswith(_library_roots()) or name.split(".", maxsplit=1)[0] == "mpnb"
 
 
 def is_own(thing: object) -> bool:
@@ -962,7 +962,7 @@ class _BodyReader(ast.NodeVisitor):
             and self.lookup(node.id) is getattr(builtins, node.id, None)
         )
 
-    def value(self, node: ast.expr) -> Value:  # noqa: PLR0911, PLR0912, C901 -- one case a node type
+    def value(self, node: ast.expr) -> Value:
         match node:
             case ast.Constant() | ast.JoinedStr() | ast.Compare():
                 return FRESH
@@ -1040,7 +1040,7 @@ class _BodyReader(ast.NodeVisitor):
                     return UNKNOWN
         return _made_of(side.part() for side in sides)
 
-    def _call_value(self, node: ast.Call) -> Value:  # noqa: PLR0911
+    def _call_value(self, node: ast.Call) -> Value:
         arguments = [*node.args, *(k.value for k in node.keywords)]
         if self._is_builtin(node.func, _ATOMIC_CALLS):
             return FRESH
@@ -1501,9 +1501,7 @@ class _BodyReader(ast.NodeVisitor):
             owner = self.value(node.value)
             if owner.thing is not MISSING:
                 thing = _static_attribute(owner.thing, node.attr)
-                if isinstance(thing, types.FunctionType | type) and is_own(thing):
-                    self.inspector.check_callable(thing, node.lineno, ast.unparse(node))
-                elif callable(thing) and _stateful(thing) is not None:
+                if (isinstance(thing, types.FunctionType | type) and is_own(thing)) or (callable(thing) and _stateful(thing) is not None):
                     self.inspector.check_callable(thing, node.lineno, ast.unparse(node))
             for cls, method in self.inspector.methods(node.attr):
                 if isinstance(vars(cls).get(node.attr), property):
@@ -1530,7 +1528,7 @@ class _BodyReader(ast.NodeVisitor):
                     if summary.mutates:
                         self._change(node.value, node, max(summary.mutates.values()))
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: C901
+    def visit_Call(self, node: ast.Call) -> None:
         function = node.func
         if self._effect(node):
             return
