@@ -4,6 +4,8 @@ A trap is an earlier cell, the cell itself, and expressions to be looked at afte
 names. Compared are every name of the notebook, the expressions, what was printed, and the traceback.
 """
 
+
+
 from __future__ import annotations
 
 import ast
