@@ -31,7 +31,7 @@ class ScriptedEngine:
         self.pulled = 0
         self.closed = 0
 
-    def run(  # noqa: D102 -- as the protocol says
+    def run(
         self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None
     ) -> _Running:
         self.jobs.append(job)

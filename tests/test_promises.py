@@ -61,8 +61,8 @@ def is_gone(pid: int) -> bool:
 
 # What the loop does with each x; where the kernel is when it ends is noted beside it, so that no message is timed.
 DEATHS = {
-    "for": "for x in range(400):\n        time.sleep(0.01)\n        print('at', x)\n        out.append(x * x)",
-    "list": "out = [(time.sleep(0.01), print('at', x), x * x)[2] for x in range(400)]",
+    "for": "for x in range(100):\n        time.sleep(0.05)\n        print('at', x)\n        out.append(x * x)",
+    "list": "out = [(time.sleep(0.05), print('at', x), x * x)[2] for x in range(100)]",
 }
 
 
@@ -74,6 +74,7 @@ def test_one_dies_one_dies(loaded, kind):
     cell = f"try:\n    {DEATHS[kind]}\nfinally:\n    ended = time.time()"
     running = loaded.submit(f"%%parallel -n 2 --no-probe\n{cell}")
     running.wait_for_stdout("at 10\n")
+    time.sleep(0.02)  # not between two iterations: that would cost none, and be no error
     killed_at = time.time()
     os.kill(victim, signal.SIGKILL)
     result = running.result()
@@ -84,7 +85,7 @@ def test_one_dies_one_dies(loaded, kind):
     finished = value(loaded, FINISHED if kind == "list" else f"{{k: v[0][1] for k, v in {FINISHED}.items()}}")
     replayed = result.stdout.count("at")
     lost = replayed  # the iteration at which the replay stopped
-    assert f"iteration {lost + 1} of 400" in result.evalue
+    assert f"iteration {lost + 1} of 100" in result.evalue
     assert "SIGKILL" in result.evalue
     assert result.stdout == "".join(f"at {x}\n" for x in range(lost))
     assert lost not in finished
