@@ -43,7 +43,7 @@ MUTATORS: Final = frozenset(
     """append appendleft extend extendleft insert remove pop popleft popitem clear sort reverse rotate add discard update
     setdefault difference_update intersection_update symmetric_difference_update move_to_end subtract
     write writelines truncate close seek read readline readlines send throw fill put itemset resize partition setflags
-    setfield byteswap partial_fit fit fit_transform drop_duplicates_inplace set_index_inplace acquire release set notify
+    setfield byteswap partial_fit fit fit_transform drop_duplicates_inplace set_index_inplace spawn acquire release set notify
     wait start join_thread cancel enable disable""".split()
 ) - {"read", "readline", "readlines"}
 #: Reading moves a file's position, so a file that is not made in the iteration must not be read either.
@@ -137,7 +137,7 @@ STATEFUL_MODULES: Final[Mapping[str, tuple[str, str]]] = {
 _STATEFUL_FUNCTIONS: Final = frozenset(
     """chdir fchdir putenv unsetenv mkdir makedirs rmdir removedirs remove unlink rename renames replace link symlink
     truncate chmod chown mkfifo system popen fork execv execve execvp spawnv kill killpg umask nice setsid
-    set_printoptions seterr seterrcall setcontext localcontext set_option reset_option seed setstate setrecursionlimit
+    _getframe currentframe set_printoptions seterr seterrcall setcontext localcontext set_option reset_option seed setstate setrecursionlimit
     settrace setprofile setswitchinterval addaudithook setlocale setdefaulttimeout set_default_dtype""".split()
 )
 _FILE_METHODS: Final = frozenset({"write_text", "write_bytes", "mkdir", "rmdir", "unlink", "rename", "touch", "symlink_to",
@@ -1077,6 +1077,8 @@ class _BodyReader(ast.NodeVisitor):
         thing = self.value(node.func).thing
         if thing is MISSING:
             return UNKNOWN
+        if thing is type:
+            return UNKNOWN
         if isinstance(thing, type):
             is_set = issubclass(thing, set | frozenset)
             if not is_own(thing):
@@ -1734,11 +1736,16 @@ class _BodyReader(ast.NodeVisitor):
             if method in {"read", "readline", "readlines"} and owner.fresh == 0 and not owner.roots:
                 return
             self._change(base, node)
+        elif type(thing).__module__.split(".")[0] == "matplotlib":
+            if not method.startswith(("get_", "contains")):
+                self._change(base, node)
         elif method in _MUTATING_DUNDERS or (method.startswith(_CHANGING_PREFIXES) and method not in _NOT_CHANGING):
             if not any(method in vars(cls) for cls in self.inspector.classes):
                 self._change(base, node)
         if isinstance(node, ast.Call):
             self._passed_functions(node)
+            if any(_says_inplace(k, self.value(k.value).thing) for k in node.keywords if k.arg is None):
+                self._change(base, node)
             if any(k.arg == "inplace" and not (isinstance(k.value, ast.Constant) and not k.value.value) for k in node.keywords):
                 self._change(base, node)
 
@@ -1861,6 +1868,11 @@ def _is_nan(thing: object) -> bool:
 
 def _holds_nan(thing: object) -> bool:
     return isinstance(thing, list | tuple | set | frozenset | dict) and any(map(_is_nan, thing))
+
+
+def _says_inplace(keyword: ast.keyword, thing: object) -> bool:
+    """Does `**keywords` hold inplace= or out=?"""
+    return keyword.arg is None and isinstance(thing, dict) and bool({"inplace", "out"} & thing.keys())
 
 
 def _changes_first(thing: object) -> bool:
