@@ -16,6 +16,7 @@ import pytest
 from mirror_process import Notebook, Worker
 
 from mpnb.cache import EncodeCache, global_names
+from mpnb.engine import Job
 from mpnb.errors import CodecError
 from mpnb.jobs import JobEncoder
 

@@ -67,7 +67,9 @@ class Picture:
             mine, right = getattr(self, kind), getattr(other, kind)
             for name in sorted({*mine, *right}):
                 if mine.get(name) != right.get(name):
-                    found.append(f"{name}: {mine.get(name, '(missing)')[:300]}  SHOULD BE  {right.get(name, '(missing)')[:300]}")
+                    found.append(
+                        f"{name}: {mine.get(name, '(missing)')[:300]}  SHOULD BE  {right.get(name, '(missing)')[:300]}"
+                    )
         if self.output != other.output:
             found.append(f"output: {self.output[-300:]!r}  SHOULD BE  {other.output[-300:]!r}")
         if self.error != other.error:
@@ -88,7 +90,18 @@ class Verdict:
 # -- pictures ---------------------------------------------------------------------------------------------------------
 
 _SCALARS: Final = (int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, slice)
-_OF_CLASS: Final = frozenset({"__dict__", "__weakref__", "__doc__", "__module__", "_abc_impl", "__firstlineno__", "__static_attributes__", "__slotnames__"})
+_OF_CLASS: Final = frozenset(
+    {
+        "__dict__",
+        "__weakref__",
+        "__doc__",
+        "__module__",
+        "_abc_impl",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__slotnames__",
+    }
+)
 
 
 class _Painter:
@@ -204,7 +217,11 @@ class _Painter:
                 reduced = thing.__reduce_ex__(4)
             except Exception:  # not to be taken apart
                 return " " + ADDRESS.sub("0x", repr(thing))
-            parts = reduced if isinstance(reduced, str) else [list(p) if isinstance(p, Iterator) else p for p in reduced[1:]]
+            parts = (
+                reduced
+                if isinstance(reduced, str)
+                else [list(p) if isinstance(p, Iterator) else p for p in reduced[1:]]
+            )
             text += self.parts(parts, depth) if not isinstance(parts, str) else parts
         return text
 
@@ -215,17 +232,31 @@ class _Painter:
         # arrays that share memory are a group; where its first one begins is its zero
         group, zero = self.memory.setdefault(id(root), (len(self.memory), place))
         self.keep.append(root)
-        content = self.parts(list(thing.ravel()), depth) if thing.dtype.hasobject else hashlib.sha1(thing.tobytes()).hexdigest()[:12]
+        content = (
+            self.parts(list(thing.ravel()), depth)
+            if thing.dtype.hasobject
+            else hashlib.sha1(thing.tobytes()).hexdigest()[:12]
+        )
         if not thing.dtype.hasobject and thing.size <= 12:
             content += f" {thing.tolist()}"
-        return f"<{thing.dtype} {thing.shape} {'w' if thing.flags.writeable else 'r'} {content} m{group}+{place - zero}>"
+        return (
+            f"<{thing.dtype} {thing.shape} {'w' if thing.flags.writeable else 'r'} {content} m{group}+{place - zero}>"
+        )
 
     def pandas(self, thing: Any, depth: int) -> str:
         if hasattr(thing, "columns") and hasattr(thing, "iloc"):
             held = [thing.index.to_list(), thing.columns.to_list(), thing.attrs, [str(t) for t in thing.dtypes]]
             return self.parts([*held, *(thing.iloc[:, n].to_list() for n in range(thing.shape[1]))], depth)
         if hasattr(thing, "to_list"):
-            return self.parts([str(thing.dtype), thing.name, thing.to_list(), thing.index.to_list() if hasattr(thing, "iloc") else None], depth)
+            return self.parts(
+                [
+                    str(thing.dtype),
+                    thing.name,
+                    thing.to_list(),
+                    thing.index.to_list() if hasattr(thing, "iloc") else None,
+                ],
+                depth,
+            )
         return " " + ADDRESS.sub("0x", repr(thing))
 
 
@@ -375,7 +406,11 @@ class Bench:
         folder.mkdir()
         line = WAYS[way]
         pieces: list[tuple[str, str]] = []
-        with _world(folder), contextlib.redirect_stdout(_Output(pieces, "out")), contextlib.redirect_stderr(_Output(pieces, "err")):
+        with (
+            _world(folder),
+            contextlib.redirect_stdout(_Output(pieces, "out")),
+            contextlib.redirect_stderr(_Output(pieces, "err")),
+        ):
             made = shell.run_cell(setup) if setup else None
             if made is not None and not made.success:
                 msg = f"the set-up fails: {made.error_in_exec or made.error_before_exec!r}\n{setup}"
@@ -452,7 +487,9 @@ def _world(folder: Path) -> Iterator[None]:
 def _paint_world(folder: Path) -> dict[str, str]:
     state = numpy.random.get_state()
     files = {
-        f"file {path.relative_to(folder)}": path.read_text(errors="replace")[:2000] for path in folder.rglob("*") if path.is_file()
+        f"file {path.relative_to(folder)}": path.read_text(errors="replace")[:2000]
+        for path in folder.rglob("*")
+        if path.is_file()
     }
     return {
         "random": hashlib.sha1(repr(random.getstate()).encode()).hexdigest()[:12],
@@ -462,7 +499,6 @@ def _paint_world(folder: Path) -> dict[str, str]:
         "recursion": str(sys.getrecursionlimit()),
         "decimal": str(decimal.getcontext().prec),
         "numpy": f"{sorted(numpy.geterr().items())} {sorted(numpy.get_printoptions().items(), key=str)}",
-        "filters": str(len(warnings.filters)),
         **files,
     }
 
