@@ -288,6 +288,7 @@ class Encoder(pickle.Pickler):
     """
 
     dispatch_table = _DISPATCH
+    lends = True  # objects go out to be used, so none may be one that moves on when it is used
 
     def __init__(
         self,
@@ -349,6 +350,8 @@ class Encoder(pickle.Pickler):
                 return mine.note_blocks
         if (method := self._own_pickling(kind)) is not None:
             raise Unsendable(f"{kind.__qualname__} has a {method} of its own, which may leave something out")
+        if self.lends and (reason := _moves_on(kind)) is not None:
+            raise Unsendable(reason)
         if kind is super:  # C pickle would ask what it stands for, and write that
             return _by_dill(kind)
         if kind.__module__ == "itertools":
@@ -521,6 +524,22 @@ _HANDLERS: Final[Mapping[type, Callable[[Any, Any], Any]]] = {
 _BUILTIN_TYPES: Final[Mapping[Any, str]] = clouds._BUILTIN_TYPE_NAMES
 _PLAIN_TYPES: Final = {type(None), type(NotImplemented), type(...)}
 _MODULE_OWN: Final = {"__builtins__", "__loader__", "__spec__", "__doc__"}
+
+
+def _moves_on(kind: type) -> str | None:
+    """Say in words why an object of this class must be used in its own process only: using it changes it."""
+    if kind.__module__ == "builtins" and hasattr(kind, "__next__"):
+        return "an iterator, which only this process can run on"
+    if issubclass(kind, (io.StringIO, io.BytesIO)):
+        return "an open buffer, which is read and written at a place of its own"
+    random, numpy_random = sys.modules.get("random"), sys.modules.get("numpy.random")
+    if random is not None and issubclass(kind, random.Random):
+        return "a random generator, whose numbers all iterations share"
+    if numpy_random is not None and issubclass(kind, (numpy_random.Generator, numpy_random.RandomState)):
+        return "a random generator, whose numbers all iterations share"
+    return None
+
+
 _REFUSED: Final = (threading.Thread, threading.Event, threading.Condition, threading.Semaphore)
 
 

@@ -11,11 +11,14 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import itertools
 import linecache
 import operator
 import pickle
 import sys
+from array import array
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
@@ -104,6 +107,8 @@ def _leads(thing: Any, main: dict[str, Any]) -> Iterator[object]:
 class _EffectEncoder(Encoder):
     """The worker's pickler of effects: shipped arrays' views stay views, new arrays that share memory keep sharing."""
 
+    lends = False
+
     def __init__(self, mirror: Mirror, file: io.BytesIO, buffers: list[Any] | None, as_views: frozenset[int]) -> None:
         super().__init__(file, mirror._cache, mirror._main, mirror._known, buffers)
         self._mirror = mirror
@@ -154,6 +159,8 @@ class _EffectEncoder(Encoder):
 
 class _Snapshot(Encoder):
     """A pickler for comparing: code and protected memory are named by id, everything that can change is written out."""
+
+    lends = False
 
     def reduce_function(self, function: FunctionType) -> Any:
         if function.__globals__ is not self.main and find_importable(function, self.main) is not None:
@@ -262,6 +269,7 @@ class Mirror:
         if other is not None:
             raise CodecError(other, "the notebook set it, and workers have the library's own")
         self._bundle_bytes = self._snapshot((self.function, self._names))
+        self._bundle_lengths = _lengths(self._bundle) if self._bundle_bytes is None else b""
 
     def _set_constants(self, wanted: Constants) -> None:
         """Give libraries the plain values that the notebook's have, until the next job."""
@@ -445,6 +453,14 @@ class Mirror:
         return None
 
 
+def _lengths(things: Sequence[Any]) -> bytes:
+    """How long the containers among these are: what is looked at where there is too much to look at it all."""
+    found = (len(thing) for thing in things if isinstance(thing, _GROWING))
+    return array("q", itertools.islice(found, _MOST_LENGTHS)).tobytes()
+
+
+_GROWING: Final = (list, dict, set, bytearray, deque)
+_MOST_LENGTHS: Final = 100_000
 _CONTAINERS: Final = (list, dict, set, frozenset, tuple, bytearray)
 
 
@@ -453,6 +469,7 @@ class _Before:
 
     def __init__(self, mirror: Mirror) -> None:
         self.items = mirror._snapshot(mirror._items)
+        self.lengths = _lengths(mirror._chunk) if self.items is None else b""
         self.names = {name: value for name, value in mirror._main.items() if not _is_dunder(name)}
         self.random = _random_state()
         self.modules = len(sys.modules)
@@ -465,9 +482,12 @@ class _Before:
             return f"it binds the name `{_first_other(self.names, names)}`"
         if self.items is not None and mirror._snapshot(mirror._items) != self.items:
             return "it changes an item"
-        if mirror._bundle_bytes is not None and (
-            mirror._snapshot((mirror.function, mirror._names)) != mirror._bundle_bytes
-        ):
+        if self.items is None and _lengths(mirror._chunk) != self.lengths:
+            return "it changes an item"
+        whole = mirror._bundle_bytes is not None
+        if whole and mirror._snapshot((mirror.function, mirror._names)) != mirror._bundle_bytes:
+            return "it changes an object that it shares with other iterations"
+        if not whole and _lengths(mirror._bundle) != mirror._bundle_lengths:
             return "it changes an object that it shares with other iterations"
         for library, value in _random_state().items():
             if value != self.random[library] if library in self.random else not _is_unused(library, value):

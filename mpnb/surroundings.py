@@ -105,6 +105,10 @@ def _write_cwd(state: str | None) -> None:
         os.chdir(state)
 
 
+def _write_argv(state: list[str]) -> None:
+    sys.argv[:] = state
+
+
 def _write_path(state: list[str]) -> None:
     if sys.path != state:
         sys.path[:] = state
@@ -444,6 +448,7 @@ def _write_logging(state: dict[str, Any]) -> None:
 SETTINGS: Final[Mapping[str, Setting]] = {
     "cwd": Setting("the working directory", "", _read_cwd, _write_cwd, early=True),
     "environ": Setting("os.environ", "", _read_environ, _write_environ, early=True),
+    "argv": Setting("sys.argv", "", lambda: list(sys.argv), _write_argv),
     "path": Setting("sys.path", "", lambda: list(sys.path), _write_path, early=True),
     "recursion": Setting("the recursion limit", "", sys.getrecursionlimit, sys.setrecursionlimit),
     "digits": Setting("the limit of int digits", "", sys.get_int_max_str_digits, sys.set_int_max_str_digits),

@@ -16,6 +16,7 @@ import pytest
 from mirror_process import Notebook, Worker
 
 from mpnb.cache import EncodeCache, global_names
+from mpnb.engine import Job
 from mpnb.errors import CodecError
 from mpnb.jobs import JobEncoder
 
@@ -822,3 +823,29 @@ def test_frames_hold_plain_bytes(notebook: Notebook) -> None:
     frame = encoder.parts[-1].frame
     assert len(frame.head) < 1000
     assert frame.nbytes > len(pickle.dumps(notebook.names["words"])) * 0.9
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        "iter([1])",
+        "[zip([1], [2])]",
+        "__import__('io').StringIO('x')",
+        "__import__('random').Random(0)",
+        "{'g': __import__('numpy').random.default_rng(0)}",
+    ],
+)
+def test_what_moves_on_when_it_is_used_is_not_lent(thing: str) -> None:
+    """An iterator, a buffer, a random generator: a worker would use a copy, and the notebook's would stay behind."""
+    names: dict[str, Any] = {"__name__": "__main__", "thing": eval(thing)}
+    exec("def task(item, effects): effects.append((0, thing))", names)
+    with pytest.raises(CodecError, match="thing"):
+        JobEncoder(Job(names["task"]), EncodeCache())
+
+
+def test_names_that_the_loop_sets_are_not_sent() -> None:
+    """What a worker would read of them is of another iteration."""
+    names: dict[str, Any] = {"__name__": "__main__", "i": 1}
+    exec("def f(): return i\ndef task(item, effects): effects.append((0, f()))", names)
+    with pytest.raises(CodecError, match="'i'"):
+        JobEncoder(Job(names["task"], hidden=frozenset({"i"})), EncodeCache())

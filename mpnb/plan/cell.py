@@ -153,7 +153,9 @@ class _SiteFinder(ast.NodeTransformer):
                     inner.generators[0].iter = self.visit(inner.generators[0].iter)
                     node.args[1:] = [self.visit(argument) for argument in node.args[1:]]
                     return node
-            case ast.Call(ast.Name(consumer), [ast.Call(ast.Name("map"), [_, _, *_]) as inner, *_]) if consumer in CONSUMERS:
+            case ast.Call(ast.Name(consumer), [ast.Call(ast.Name("map"), [_, _, *_]) as inner, *_]) if (
+                consumer in CONSUMERS
+            ):
                 read = read_map(inner, self._shown(node), consumer)
                 site = self._site("map", inner, self._shown(node), read)
                 if site.loop is not None:

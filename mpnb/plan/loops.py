@@ -27,7 +27,9 @@ MAKE_ENTRY: Final = "_mpnb_entry"
 ENTRY: Final = "_mpnb_e"
 
 #: Methods that change their object and whose result is not used: replayed on the notebook's own object.
-_EFFECT_METHODS: Final = frozenset({"append", "appendleft", "insert", "add", "discard", "extend", "extendleft", "update"})
+_EFFECT_METHODS: Final = frozenset(
+    {"append", "appendleft", "insert", "add", "discard", "extend", "extendleft", "update"}
+)
 
 #: Forms of effects that may use up an operand at once, by what they are done to (`session` knows).
 _CONSUMING: Final = frozenset({"extend", "extendleft", "update", "setitem", "augitem", "aug", "binop"})
@@ -269,7 +271,9 @@ class _EffectTaker:
         return taken
 
     def _inner(self, statement: ast.stmt, *, guarded: bool) -> None:
-        within = guarded or isinstance(statement, ast.Try) or (isinstance(statement, ast.With) and _may_swallow(statement))
+        within = (
+            guarded or isinstance(statement, ast.Try) or (isinstance(statement, ast.With) and _may_swallow(statement))
+        )
         for field in ("body", "orelse", "finalbody"):
             block = getattr(statement, field, None)
             if block:

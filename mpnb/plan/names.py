@@ -286,9 +286,7 @@ class _Follower:
         return _both(self.block(orelse, after), after) or after
 
     @staticmethod
-    def _unless_suppressed(
-        items: list[ast.withitem], before: frozenset[str], inside: frozenset[str]
-    ) -> frozenset[str]:
+    def _unless_suppressed(items: list[ast.withitem], before: frozenset[str], inside: frozenset[str]) -> frozenset[str]:
         """A context manager may swallow an exception, so what its body binds is sure only for the plainest: open()."""
         plain = all(
             isinstance(i.context_expr, ast.Call)

@@ -43,7 +43,7 @@ MUTATORS: Final = frozenset(
     """append appendleft extend extendleft insert remove pop popleft popitem clear sort reverse rotate add discard update
     setdefault difference_update intersection_update symmetric_difference_update move_to_end subtract
     write writelines truncate close seek read readline readlines send throw fill put itemset resize partition setflags
-    setfield byteswap partial_fit fit fit_transform drop_duplicates_inplace set_index_inplace acquire release set notify
+    setfield byteswap partial_fit fit fit_transform drop_duplicates_inplace set_index_inplace spawn acquire release set notify
     wait start join_thread cancel enable disable""".split()
 ) - {"read", "readline", "readlines"}
 #: Reading moves a file's position, so a file that is not made in the iteration must not be read either.
@@ -137,11 +137,27 @@ STATEFUL_MODULES: Final[Mapping[str, tuple[str, str]]] = {
 _STATEFUL_FUNCTIONS: Final = frozenset(
     """chdir fchdir putenv unsetenv mkdir makedirs rmdir removedirs remove unlink rename renames replace link symlink
     truncate chmod chown mkfifo system popen fork execv execve execvp spawnv kill killpg umask nice setsid
-    set_printoptions seterr seterrcall setcontext localcontext set_option reset_option seed setstate setrecursionlimit
+    _getframe currentframe set_printoptions seterr seterrcall setcontext localcontext set_option reset_option seed setstate setrecursionlimit
     settrace setprofile setswitchinterval addaudithook setlocale setdefaulttimeout set_default_dtype""".split()
 )
-_FILE_METHODS: Final = frozenset({"write_text", "write_bytes", "mkdir", "rmdir", "unlink", "rename", "touch", "symlink_to",
-                                  "to_csv", "to_excel", "to_parquet", "to_pickle", "to_sql", "savefig"})
+_FILE_METHODS: Final = frozenset(
+    {
+        "write_text",
+        "write_bytes",
+        "mkdir",
+        "rmdir",
+        "unlink",
+        "rename",
+        "touch",
+        "symlink_to",
+        "to_csv",
+        "to_excel",
+        "to_parquet",
+        "to_pickle",
+        "to_sql",
+        "savefig",
+    }
+)
 _STATEFUL_TYPES: Final[tuple[type, ...]] = (
     io.IOBase,
     random.Random,
@@ -201,8 +217,9 @@ def _is_library_module(name: str) -> bool:
     module = sys.modules.get(name)
     filename = getattr(module, "__file__", None)
     if filename is None:
-        return name.split(".", maxsplit=1)[0] in sys.stdlib_module_names or (module is not None and name in sys.builtin_module_names)
-    return str(Path(filename).resolve()).startswith(_library_roots()) or name.split(".", maxsplit=1)[0] == "mpnb"
+        top = name.partition(".")[0]
+        return top in sys.stdlib_module_names or (module is not None and name in sys.builtin_module_names)
+    return str(Path(filename).resolve()).startswith(_library_roots()) or name.partition(".")[0] == "mpnb"
 
 
 def is_own(thing: object) -> bool:
@@ -359,7 +376,9 @@ class Inspector:
         self.alive: list[object] = []  # keeps the ids above from being used again
         self.classes: set[type] = set()
         self.classes_before = 0
-        self.previous: dict[tuple[int, frozenset[str]], Summary] = {}  # of the pass before: what recursion is taken to do
+        self.previous: dict[
+            tuple[int, frozenset[str]], Summary
+        ] = {}  # of the pass before: what recursion is taken to do
         self.recursive = False
         self.under_way: set[tuple[int, frozenset[str]]] = set()
         self._walk_left = 5_000
@@ -459,9 +478,7 @@ class Inspector:
             summary.problem = problem.refusal
         return summary
 
-    def check_callable(
-        self, thing: object, line: int, name: str, sets: _WhichSets = None
-    ) -> Summary | None:
+    def check_callable(self, thing: object, line: int, name: str, sets: _WhichSets = None) -> Summary | None:
         """The summary of anything that is called or passed on; raises where it must not be. None: library, pure.
 
         `sets` says which of a function's parameters are given a set.
@@ -512,8 +529,15 @@ class Inspector:
         summary = self.check_callable(function, line, name, open_sets)
         for value in (*given, *keywords.values()):
             self.meet(value)
-            if isinstance(thing, functools.partial) and callable(value) and self.check_callable(value, line, name) is not None and summary is None:
-                raise _Problem(Refusal("unknown-call", line, name, "is given a function, and it can't be told how it is called"))
+            if (
+                isinstance(thing, functools.partial)
+                and callable(value)
+                and self.check_callable(value, line, name) is not None
+                and summary is None
+            ):
+                raise _Problem(
+                    Refusal("unknown-call", line, name, "is given a function, and it can't be told how it is called")
+                )
         if summary is None:
             return None
         bound = {*summary.parameters[: len(given)], *keywords}
@@ -528,7 +552,9 @@ class Inspector:
         result = summary.result
         if result.hanging & bound:
             result = UNKNOWN
-        return replace(summary, parameters=rest, result=result, holds={p: h for p, h in summary.holds.items() if p in rest})
+        return replace(
+            summary, parameters=rest, result=result, holds={p: h for p, h in summary.holds.items() if p in rest}
+        )
 
     def _check_foreign(self, thing: object, line: int, name: str, sets: _WhichSets = None) -> Summary | None:
         """A callable of a library: pure, unless it is made around functions of the notebook."""
@@ -542,7 +568,9 @@ class Inspector:
             if inner is getattr(thing, "__wrapped__", None):
                 found = summary
             elif summary is not None and (summary.mutates or summary.calls):
-                raise _Problem(Refusal("mutates", line, name, "is made of a function that changes what it is given, or calls it"))
+                raise _Problem(
+                    Refusal("mutates", line, name, "is made of a function that changes what it is given, or calls it")
+                )
         return found
 
     def class_summary(self, cls: type) -> Summary:
@@ -566,7 +594,9 @@ class Inspector:
                 combined.reads |= inner.reads
                 own = inner.parameters[:1]
                 if method == "__new__" and inner.mutates.keys() & set(own):
-                    combined.problem = Refusal("hidden-state", 0, cls.__name__, "changes its class when an instance is made")
+                    combined.problem = Refusal(
+                        "hidden-state", 0, cls.__name__, "changes its class when an instance is made"
+                    )
                     return combined
                 combined.parameters = inner.parameters[1:]
                 combined.variadic |= inner.variadic
@@ -637,7 +667,9 @@ class Inspector:
                         if name in _CHANGING_DUNDERS:
                             changed -= set(summary.parameters[:1])
                         if changed or summary.calls:
-                            raise _Problem(Refusal("hidden-state", line, label, "changes an object that outlives the iteration"))
+                            raise _Problem(
+                                Refusal("hidden-state", line, label, "changes an object that outlives the iteration")
+                            )
 
 
 _LASTING: Final = (
@@ -819,7 +851,9 @@ class _BodyReader(ast.NodeVisitor):
                     self.bindings.setdefault(name, []).append(("fresh", None))
                 case ast.Import() | ast.ImportFrom():
                     for alias in node.names:
-                        self.bindings.setdefault((alias.asname or alias.name).split(".")[0], []).append(("import", alias))
+                        self.bindings.setdefault((alias.asname or alias.name).split(".")[0], []).append(
+                            ("import", alias)
+                        )
                 case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
                     self.bindings.setdefault(name, []).append(("unknown", None))
                 case ast.MatchMapping(rest=str(name)):
@@ -908,7 +942,11 @@ class _BodyReader(ast.NodeVisitor):
         method = node.func.attr
         if method not in MUTATORS and not any(method in vars(cls) for cls in self.inspector.classes):
             return frozenset()
-        parts = [self.value(argument) for argument in [*node.args, *(k.value for k in node.keywords)] if not _is_number(argument)]
+        parts = [
+            self.value(argument)
+            for argument in [*node.args, *(k.value for k in node.keywords)]
+            if not _is_number(argument)
+        ]
         if method in {"extend", "update", "extendleft"}:
             parts = [part.part() for part in parts]
         return frozenset().union(*(part.hanging for part in parts))
@@ -1051,7 +1089,9 @@ class _BodyReader(ast.NodeVisitor):
             from_set = laundered and any(self._is_reordered(a) for a in node.args)
             if node.func.id == "map":
                 return Value(1, held=ANYTHING, is_set=from_set, no_set=not from_set)
-            keywords = [self.value(k.value) for k in node.keywords if k.arg not in {"key", "reverse", "strict", "start"}]
+            keywords = [
+                self.value(k.value) for k in node.keywords if k.arg not in {"key", "reverse", "strict", "start"}
+            ]
             parts = [self.value(a).part() for a in node.args] + keywords
             return _made_of(parts, is_set=is_set or from_set)
         if self._is_builtin(node.func, frozenset({"open"})):
@@ -1063,7 +1103,9 @@ class _BodyReader(ast.NodeVisitor):
             if owner.thing is MISSING or not isinstance(owner.thing, types.ModuleType | type):
                 set_methods = {"union", "intersection", "difference", "symmetric_difference"}
                 method = node.func.attr
-                if method in _FRESH_METHODS | set_methods and not any(method in vars(c) for c in self.inspector.classes):
+                if method in _FRESH_METHODS | set_methods and not any(
+                    method in vars(c) for c in self.inspector.classes
+                ):
                     may_be = method in set_methods | {"copy", "deepcopy"}
                     deep = method in {"deepcopy"} | _TEXT_METHODS
                     parts = [] if deep else [owner.part(), *(self.value(a).part() for a in node.args)]
@@ -1076,6 +1118,8 @@ class _BodyReader(ast.NodeVisitor):
                     return self._method_value(own, node)
         thing = self.value(node.func).thing
         if thing is MISSING:
+            return UNKNOWN
+        if thing is type:
             return UNKNOWN
         if isinstance(thing, type):
             is_set = issubclass(thing, set | frozenset)
@@ -1116,7 +1160,11 @@ class _BodyReader(ast.NodeVisitor):
         if result.fresh == 2 or not (result.roots or result.held):
             return result if result.fresh else replace(result, roots=ANYTHING)
         given = self._given(summary, parameters, node)
-        if summary.variadic or any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
+        if (
+            summary.variadic
+            or any(isinstance(a, ast.Starred) for a in node.args)
+            or any(k.arg is None for k in node.keywords)
+        ):
             return replace(result, roots=ANYTHING if result.fresh == 0 else frozenset(), held=ANYTHING)
         # a parameter that is not given has its default, which lives as long as the function
         held = self._substituted(result.held, given)
@@ -1190,7 +1238,9 @@ class _BodyReader(ast.NodeVisitor):
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         if node.module is None or not _is_library_module(node.module):
-            raise self._refuse("stateful", node, node.module or ".", "is imported inside the iteration", "import it above")
+            raise self._refuse(
+                "stateful", node, node.module or ".", "is imported inside the iteration", "import it above"
+            )
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         raise self._refuse("statement", node, node.name, "is a class made inside the iteration")
@@ -1425,9 +1475,9 @@ class _BodyReader(ast.NodeVisitor):
     def _effect(self, node: ast.Call) -> bool:
         """Read what an effect is made of, `(number, operand, …)`; False where the call is something else."""
         match node:
-            case ast.Call(
-                ast.Attribute(ast.Name(name), "append"), [ast.Tuple(elts=[ast.Constant(), *operands])]
-            ) if name == EFFECTS:
+            case ast.Call(ast.Attribute(ast.Name(name), "append"), [ast.Tuple(elts=[ast.Constant(), *operands])]) if (
+                name == EFFECTS
+            ):
                 for operand in operands:
                     self._visit_result(operand)
                 return True
@@ -1492,7 +1542,9 @@ class _BodyReader(ast.NodeVisitor):
                 self.summary.reads |= summary.reads
         elif not isinstance(thing, types.ModuleType | types.BuiltinFunctionType):
             if isinstance(thing, _STATEFUL_TYPES) or isinstance(thing, types.GeneratorType) or _is_iterator(thing):
-                raise self._refuse("stateful", node, node.id, f"is a {type(thing).__name__}, which keeps a state of its own")
+                raise self._refuse(
+                    "stateful", node, node.id, f"is a {type(thing).__name__}, which keeps a state of its own"
+                )
             self.inspector.meet(thing)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
@@ -1501,7 +1553,9 @@ class _BodyReader(ast.NodeVisitor):
             owner = self.value(node.value)
             if owner.thing is not MISSING:
                 thing = _static_attribute(owner.thing, node.attr)
-                if (isinstance(thing, types.FunctionType | type) and is_own(thing)) or (callable(thing) and _stateful(thing) is not None):
+                if (isinstance(thing, types.FunctionType | type) and is_own(thing)) or (
+                    callable(thing) and _stateful(thing) is not None
+                ):
                     self.inspector.check_callable(thing, node.lineno, ast.unparse(node))
             for cls, method in self.inspector.methods(node.attr):
                 if isinstance(vars(cls).get(node.attr), property):
@@ -1545,7 +1599,9 @@ class _BodyReader(ast.NodeVisitor):
                 elif method == "at" and type(owner.thing).__name__ == "ufunc" and node.args:
                     self._change(node.args[0], node)  # np.add.at(a, indices, b), which minds no read-only flag
                 elif isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id == "super":
-                    self._method_call(method, ast.copy_location(ast.Name(self._self_name(), ast.Load()), base), self._self(), node)
+                    self._method_call(
+                        method, ast.copy_location(ast.Name(self._self_name(), ast.Load()), base), self._self(), node
+                    )
                 else:
                     self._method_call(method, base, owner, node)
                 self.visit(base)
@@ -1625,7 +1681,11 @@ class _BodyReader(ast.NodeVisitor):
             return
         if self._is_builtin(node.func, frozenset({"print"})):
             for keyword in node.keywords:
-                if keyword.arg == "file" and self.value(keyword.value).fresh == 0 and not _is_standard_stream(keyword.value):
+                if (
+                    keyword.arg == "file"
+                    and self.value(keyword.value).fresh == 0
+                    and not _is_standard_stream(keyword.value)
+                ):
                     self._change(keyword.value, node)
             return
         if self._is_builtin(node.func, frozenset({"getattr"})) and not isinstance(node.args[-1], ast.Constant):
@@ -1716,7 +1776,9 @@ class _BodyReader(ast.NodeVisitor):
             if isinstance(thing, random_types):
                 stateful = STATEFUL_MODULES["random"]
             if stateful is not None:
-                instead = "a generator made in each iteration: np.random.default_rng(i)" if stateful[0] == "random" else ""
+                instead = (
+                    "a generator made in each iteration: np.random.default_rng(i)" if stateful[0] == "random" else ""
+                )
                 raise self._refuse(stateful[0], node, shown, stateful[1], instead)
             if isinstance(getattr(type(thing), method, None), types.FunctionType) and is_own(type(thing)):
                 self._check_method(type(thing), getattr(type(thing), method), base, owner, node)
@@ -1734,12 +1796,20 @@ class _BodyReader(ast.NodeVisitor):
             if method in {"read", "readline", "readlines"} and owner.fresh == 0 and not owner.roots:
                 return
             self._change(base, node)
+        elif type(thing).__module__.split(".")[0] == "matplotlib":
+            if not method.startswith(("get_", "contains")):
+                self._change(base, node)
         elif method in _MUTATING_DUNDERS or (method.startswith(_CHANGING_PREFIXES) and method not in _NOT_CHANGING):
             if not any(method in vars(cls) for cls in self.inspector.classes):
                 self._change(base, node)
         if isinstance(node, ast.Call):
             self._passed_functions(node)
-            if any(k.arg == "inplace" and not (isinstance(k.value, ast.Constant) and not k.value.value) for k in node.keywords):
+            if any(_says_inplace(k, self.value(k.value).thing) for k in node.keywords if k.arg is None):
+                self._change(base, node)
+            if any(
+                k.arg == "inplace" and not (isinstance(k.value, ast.Constant) and not k.value.value)
+                for k in node.keywords
+            ):
                 self._change(base, node)
 
     def _check_template(self, method: str, base: ast.expr, node: ast.AST) -> None:
@@ -1863,6 +1933,11 @@ def _holds_nan(thing: object) -> bool:
     return isinstance(thing, list | tuple | set | frozenset | dict) and any(map(_is_nan, thing))
 
 
+def _says_inplace(keyword: ast.keyword, thing: object) -> bool:
+    """Does `**keywords` hold inplace= or out=?"""
+    return keyword.arg is None and isinstance(thing, dict) and bool({"inplace", "out"} & thing.keys())
+
+
 def _changes_first(thing: object) -> bool:
     """Is this a function of a library that changes its first argument?"""
     names = _CHANGING_FUNCTIONS.get((getattr(thing, "__module__", None) or "").lstrip("_"))
@@ -1951,7 +2026,11 @@ def _read_loop(loop: Loop, inspector: Inspector, summary: Summary, iterables: Se
     reader.adding = frozenset(e.number for e in loop.effects if e.form == "augitem") & reader.ordering
     once = loop.task.body[1]
     assert isinstance(once, ast.For)
-    unpacked = once.target.elts if isinstance(once.target, ast.Tuple | ast.List) and is_wrapper(loop.iterable) else [once.target]
+    unpacked = (
+        once.target.elts
+        if isinstance(once.target, ast.Tuple | ast.List) and is_wrapper(loop.iterable)
+        else [once.target]
+    )
     if any(isinstance(target, ast.Tuple | ast.List) for target in unpacked) and any(map(_holds_sets, iterables)):
         inspector.orders = True
     reader.read_body(once.body)
@@ -1985,7 +2064,9 @@ def _adds_numbers(how: str, node: Any) -> bool:
         case "holds", element:
             return _is_number(element)
         case "method", ast.Call(ast.Attribute(_, method), arguments):
-            return method not in MUTATORS or (method in {"add", "discard", "remove"} and all(map(_is_number, arguments)))
+            return method not in MUTATORS or (
+                method in {"add", "discard", "remove"} and all(map(_is_number, arguments))
+            )
         case "given", ast.Call(ast.Name(name)):
             return name in _ORDER_FREE | _SHALLOW
         case _:

@@ -78,7 +78,9 @@ def noted_value(statement: ast.Expr) -> list[ast.stmt]:
 def rewrite_for(node: ast.For, number: int, loop: Loop) -> ast.For:
     """The three phases of a `for` loop."""
     rest = ast.For(copy.deepcopy(node.target), _rest(number), [_noting(copy.deepcopy(node.body))], node.orelse)
-    replayed = ast.For(ast.Name(REPLAY, ast.Store()), _call("pool", of=_site(number)), _replay(node, number, loop), [rest])
+    replayed = ast.For(
+        ast.Name(REPLAY, ast.Store()), _call("pool", of=_site(number)), _replay(node, number, loop), [rest]
+    )
     return placed(ast.For(node.target, _items(number, node.iter), node.body, [replayed]), node)
 
 
@@ -101,7 +103,9 @@ def _replay(node: ast.For, number_of_site: int, loop: Loop) -> list[ast.stmt]:
         chosen = ast.copy_location(ast.If(test, [effect.replay], [chosen]), effect.replay)
     effects: ast.stmt = ast.For(ast.Name(ENTRY, ast.Store()), attribute("effects"), [chosen], [])
     if loop.temporaries and any(effect.can_raise for effect in loop.effects):
-        effects = ast.With([ast.withitem(_call("replaying", ast.Name(REPLAY, ast.Load()), of=_site(number_of_site)))], [effects])
+        effects = ast.With(
+            [ast.withitem(_call("replaying", ast.Name(REPLAY, ast.Load()), of=_site(number_of_site)))], [effects]
+        )
     broken = ast.If(attribute("broke"), [ast.Break()], [])
     return [raised, bound, effects, broken]
 

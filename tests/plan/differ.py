@@ -294,7 +294,8 @@ def _error_text(error: BaseException | None) -> str:
     lines = [
         f"{frame.f_code.co_name}:{line}"
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if "ipykernel" in frame.f_code.co_filename or frame.f_code.co_filename.startswith("<ipython-input")
+        if not frame.f_code.co_name.endswith(("comp>", "genexpr>"))  # from Python 3.12 on most have none
+        and ("ipykernel" in frame.f_code.co_filename or frame.f_code.co_filename.startswith("<ipython-input"))
     ]
     shown.append(" ".join(lines))
     notes = [note for note in getattr(error, "__notes__", ()) if not note.startswith("in iteration")]
@@ -494,7 +495,6 @@ def _paint_world(folder: Path) -> dict[str, str]:
         "recursion": str(sys.getrecursionlimit()),
         "decimal": str(decimal.getcontext().prec),
         "numpy": f"{sorted(numpy.geterr().items())} {sorted(numpy.get_printoptions().items(), key=str)}",
-        "filters": str(len(warnings.filters)),
         **files,
     }
 

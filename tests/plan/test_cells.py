@@ -1,0 +1,40 @@
+"""Hundreds of small cells, each plainly and under `%%parallel`: the same names, prints, errors and process state."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cells import CELLS
+from differ import Bench
+
+#: Cells warn on purpose, or use what a library is about to drop; the warnings are part of what is compared.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    """A shell with mpnb loaded, for all cells."""
+    bench = Bench()
+    yield bench
+    bench.close()
+
+
+@pytest.mark.parametrize(("setup", "cell", "splits"), [row[1:] for row in CELLS], ids=[row[0] for row in CELLS])
+def test_a_cell_gives_what_it_gives_without_the_magic(bench: Bench, setup: str, cell: str, splits: bool | None) -> None:
+    """In the pool, begun in the kernel, and ended in the kernel; and what can be split is."""
+    verdict = bench.judge(setup, cell)
+    assert not verdict.differences
+    assert splits in (None, verdict.split), verdict.sites
+
+
+def test_the_table_is_worth_running() -> None:
+    """A product that splits nothing would pass the rest."""
+    names = [row[0] for row in CELLS]
+    assert len(names) == len(set(names))
+    assert sum(bool(row[3]) for row in CELLS) >= 200
