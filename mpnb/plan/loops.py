@@ -182,7 +182,11 @@ class _ForReader:
             raise _refuse("statement", node, min(both), "is both the name of a caught exception and set otherwise")
 
         # *rest makes a new list each time, which the body may keep
-        starred = {inner.value.id for inner in ast.walk(node.target) if isinstance(inner, ast.Starred)}
+        starred = {
+            inner.value.id
+            for inner in ast.walk(node.target)
+            if isinstance(inner, ast.Starred) and isinstance(inner.value, ast.Name)
+        }
         temporaries = (frozenset(names.defs) | starred) - self.handlers
         flow = assigned_first(body, targets, temporaries | targets)
         if flow.early:
@@ -265,7 +269,8 @@ class _EffectTaker:
                 taken.append(statement)
                 continue
             if guarded and found.can_raise:
-                why = f"is changed inside try or with (line {statement.lineno}), where an error of the change would be seen"
+                where = f"inside try or with (line {statement.lineno})"
+                why = f"is changed {where}, where an error of the change would be seen"
                 raise _refuse("effect-in-try", statement, found.target, why, "change it after the try")
             taken += self.reader.add(found, statement)
         return taken
@@ -397,7 +402,7 @@ def _task(where: ast.AST, target: ast.expr, body: list[ast.stmt], end: list[ast.
     )
     function = ast.FunctionDef("_mpnb_task", arguments, statements, [])
     if "type_params" in ast.FunctionDef._fields:
-        function.type_params = []
+        setattr(function, "type_params", [])  # noqa: B010 -- there from Python 3.12 on only
     return placed(function, where)
 
 

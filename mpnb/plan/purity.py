@@ -40,10 +40,12 @@ MISSING: Final = object()
 
 #: Methods of the usual containers and files that change their object.
 MUTATORS: Final = frozenset(
-    """append appendleft extend extendleft insert remove pop popleft popitem clear sort reverse rotate add discard update
+    """append appendleft extend extendleft insert remove pop popleft popitem clear sort reverse rotate add discard
+    update
     setdefault difference_update intersection_update symmetric_difference_update move_to_end subtract
     write writelines truncate close seek read readline readlines send throw fill put itemset resize partition setflags
-    setfield byteswap partial_fit fit fit_transform drop_duplicates_inplace set_index_inplace spawn acquire release set notify
+    setfield byteswap partial_fit fit fit_transform drop_duplicates_inplace set_index_inplace spawn
+    acquire release set notify
     wait start join_thread cancel enable disable""".split()
 ) - {"read", "readline", "readlines"}
 #: Reading moves a file's position, so a file that is not made in the iteration must not be read either.
@@ -88,7 +90,8 @@ _NUMBER_CALLS: Final = frozenset("len int float complex abs ord round sum hash i
 #: Library functions that make a new object each time: module → names; None stands for all of its functions.
 _MAKERS: Final[Mapping[str, frozenset[str] | None]] = {
     "numpy": frozenset(
-        """zeros ones empty full arange linspace logspace geomspace eye identity zeros_like ones_like empty_like full_like
+        """zeros ones empty full arange linspace logspace geomspace eye identity zeros_like ones_like empty_like
+        full_like
         array copy concatenate stack vstack hstack column_stack dstack tile repeat sort argsort cumsum cumprod where
         unique outer meshgrid diff gradient convolve histogram bincount""".split()
     ),
@@ -137,7 +140,8 @@ STATEFUL_MODULES: Final[Mapping[str, tuple[str, str]]] = {
 _STATEFUL_FUNCTIONS: Final = frozenset(
     """chdir fchdir putenv unsetenv mkdir makedirs rmdir removedirs remove unlink rename renames replace link symlink
     truncate chmod chown mkfifo system popen fork execv execve execvp spawnv kill killpg umask nice setsid
-    _getframe currentframe set_printoptions seterr seterrcall setcontext localcontext set_option reset_option seed setstate setrecursionlimit
+    _getframe currentframe set_printoptions seterr seterrcall setcontext localcontext set_option reset_option seed
+    setstate setrecursionlimit
     settrace setprofile setswitchinterval addaudithook setlocale setdefaulttimeout set_default_dtype""".split()
 )
 _FILE_METHODS: Final = frozenset(
@@ -505,7 +509,7 @@ class Inspector:
         elif isinstance(thing, types.FunctionType | type | types.BuiltinFunctionType) or not is_own(type(thing)):
             return self._check_foreign(thing, line, name, sets)
         else:
-            call = getattr(type(thing), "__call__", None)
+            call = inspect.getattr_static(type(thing), "__call__", None)
             if not isinstance(call, types.FunctionType):
                 raise _Problem(Refusal("unknown-call", line, name, "is called, and it can't be told what that does"))
             return self._check_bound(types.MethodType(call, thing), line, name, sets)
@@ -663,7 +667,7 @@ class Inspector:
                         label = f"{cls.__name__}.{name}"
                         if summary.problem is not None:
                             raise _Problem(_passed_on(summary.problem, line, label))
-                        changed = summary.mutates.keys()
+                        changed = set(summary.mutates)
                         if name in _CHANGING_DUNDERS:
                             changed -= set(summary.parameters[:1])
                         if changed or summary.calls:
@@ -809,7 +813,7 @@ class _BodyReader(ast.NodeVisitor):
                 if isinstance(inner, ast.Global):
                     self.global_names |= set(inner.names)
         self.locals |= set(names.defs) - self.global_names
-        inner = {
+        bound_inside = {
             name
             for statement in body
             for node in ast.walk(statement)
@@ -817,8 +821,8 @@ class _BodyReader(ast.NodeVisitor):
             for name in target_names(node.target)
         }
         # a comprehension's own names; one that the function reads outside of it too is two things at once
-        self.torn = (inner & names.refs.keys()) - self.locals
-        self.locals |= inner - self.torn
+        self.torn = (bound_inside & names.refs.keys()) - self.locals
+        self.locals |= bound_inside - self.torn
         for statement in body:
             self._bind(statement)
         for statement in body:
@@ -1069,7 +1073,7 @@ class _BodyReader(ast.NodeVisitor):
         return Value(0, thing, frozenset({name}), is_set=is_set, no_set=thing is not MISSING and not is_set)
 
     def _operated(self, *sides: Value, dunders: Iterable[str] = ()) -> Value:
-        """What an operator gives: something new, with what hung on its operands; unless a class of the user's says else."""
+        """What an operator gives: something new, with what hung on its operands, unless the user's class says else."""
         names = set(dunders) or _ARITHMETIC
         for cls in self.inspector.classes:
             for name in names & vars(cls).keys():
@@ -1466,9 +1470,8 @@ class _BodyReader(ast.NodeVisitor):
                 for part in parts:
                     self._visit_result(part)
             case ast.Dict(keys=keys, values=values):
-                for part in [*keys, *values]:
-                    if part is not None:
-                        self._visit_result(part)
+                for part in filter(None, [*keys, *values]):
+                    self._visit_result(part)
             case _:
                 self.visit(node)
 
@@ -1541,7 +1544,7 @@ class _BodyReader(ast.NodeVisitor):
             if summary is not None:
                 self.summary.reads |= summary.reads
         elif not isinstance(thing, types.ModuleType | types.BuiltinFunctionType):
-            if isinstance(thing, _STATEFUL_TYPES) or isinstance(thing, types.GeneratorType) or _is_iterator(thing):
+            if isinstance(thing, (*_STATEFUL_TYPES, types.GeneratorType)) or _is_iterator(thing):
                 raise self._refuse(
                     "stateful", node, node.id, f"is a {type(thing).__name__}, which keeps a state of its own"
                 )
@@ -1725,8 +1728,8 @@ class _BodyReader(ast.NodeVisitor):
             if _changes_first(thing) and node.args:
                 self._change(node.args[0], node)
             if type(thing).__name__ == "ufunc":
-                for argument in node.args[thing.nin :]:  # type: ignore[attr-defined]
-                    self._change(argument, node)
+                for output in node.args[thing.nin :]:  # type: ignore[attr-defined]
+                    self._change(output, node)
             for argument in node.keywords:
                 if argument.arg in {"out", "inplace"} and not (
                     isinstance(argument.value, ast.Constant) and argument.value.value in (None, False)
@@ -1926,7 +1929,7 @@ def _is_copied(thing: object) -> bool:
 
 
 def _is_nan(thing: object) -> bool:
-    return isinstance(thing, float) and thing != thing
+    return isinstance(thing, float) and thing != thing  # noqa: PLR0124 -- that is what makes it NaN
 
 
 def _holds_nan(thing: object) -> bool:
@@ -2075,4 +2078,7 @@ def _adds_numbers(how: str, node: Any) -> bool:
 
 def _holds_sets(iterable: object) -> bool:
     """Are there sets among the items themselves? What can't be looked at may hold some."""
-    return not isinstance(iterable, SAFE_ITERABLES) or any(isinstance(item, set | frozenset) for item in iterable)
+    if not isinstance(iterable, SAFE_ITERABLES):
+        return True
+    items: Iterable[object] = iterable  # type: ignore[assignment]  # a tuple of types tells mypy nothing
+    return any(isinstance(item, set | frozenset) for item in items)
