@@ -4,8 +4,6 @@ A trap is an earlier cell, the cell itself, and expressions to be looked at afte
 names. Compared are every name of the notebook, the expressions, what was printed, and the traceback.
 """
 
-
-
 from __future__ import annotations
 
 import ast
