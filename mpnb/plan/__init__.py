@@ -1,4 +1,4 @@
-"""What of a cell can run in parallel. `read_cell` reads its text, `inspect_loop` what it calls; neither runs anything."""
+"""What of a cell can run in parallel: `read_cell` reads its text, `inspect_loop` what it calls; neither runs it."""
 
 from mpnb.plan.cell import CONSUMERS, read_cell
 from mpnb.plan.loops import BREAK
