@@ -83,7 +83,7 @@ def read_map(node: ast.Call, label: str, consumer: str) -> Loop | Refusal:
 
 
 def is_wrapper(node: ast.expr) -> bool:
-    """Is this `enumerate(…)`, `zip(…)` or `reversed(…)`, whose own iterables are what counts?"""
+    """Tell whether this is `enumerate(…)`, `zip(…)` or `reversed(…)`, whose own iterables are what counts."""
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
@@ -182,11 +182,8 @@ class _ForReader:
             raise _refuse("statement", node, min(both), "is both the name of a caught exception and set otherwise")
 
         # *rest makes a new list each time, which the body may keep
-        starred = {
-            inner.value.id
-            for inner in ast.walk(node.target)
-            if isinstance(inner, ast.Starred) and isinstance(inner.value, ast.Name)
-        }
+        stars = (inner for inner in ast.walk(node.target) if isinstance(inner, ast.Starred))
+        starred = {name for star in stars for name in target_names(star)}
         temporaries = (frozenset(names.defs) | starred) - self.handlers
         flow = assigned_first(body, targets, temporaries | targets)
         if flow.early:
@@ -269,8 +266,8 @@ class _EffectTaker:
                 taken.append(statement)
                 continue
             if guarded and found.can_raise:
-                where = f"inside try or with (line {statement.lineno})"
-                why = f"is changed {where}, where an error of the change would be seen"
+                where = f"is changed inside try or with (line {statement.lineno})"
+                why = f"{where}, where an error of the change would be seen"
                 raise _refuse("effect-in-try", statement, found.target, why, "change it after the try")
             taken += self.reader.add(found, statement)
         return taken
@@ -402,7 +399,7 @@ def _task(where: ast.AST, target: ast.expr, body: list[ast.stmt], end: list[ast.
     )
     function = ast.FunctionDef("_mpnb_task", arguments, statements, [])
     if "type_params" in ast.FunctionDef._fields:
-        setattr(function, "type_params", [])  # noqa: B010 -- there from Python 3.12 on only
+        function.type_params = []  # type: ignore[attr-defined]  # from Python 3.12 on
     return placed(function, where)
 
 

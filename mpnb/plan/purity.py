@@ -20,6 +20,7 @@ import io
 import itertools
 import linecache
 import logging
+import math
 import operator
 import random
 import sys
@@ -29,7 +30,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from mpnb.ordering import is_seed_fixed, keeps_order
 from mpnb.plan.loops import EFFECTS, LAST, MAKE_ENTRY, is_wrapper
@@ -37,15 +38,14 @@ from mpnb.plan.names import argument_names, read_names, target_names
 from mpnb.plan.types import Effect, Loop, Refusal
 
 MISSING: Final = object()
+_LruCache: Final = type(functools.lru_cache(print))
 
 #: Methods of the usual containers and files that change their object.
 MUTATORS: Final = frozenset(
     """append appendleft extend extendleft insert remove pop popleft popitem clear sort reverse rotate add discard
-    update
-    setdefault difference_update intersection_update symmetric_difference_update move_to_end subtract
+    update setdefault difference_update intersection_update symmetric_difference_update move_to_end subtract
     write writelines truncate close seek read readline readlines send throw fill put itemset resize partition setflags
-    setfield byteswap partial_fit fit fit_transform drop_duplicates_inplace set_index_inplace spawn
-    acquire release set notify
+    setfield byteswap partial_fit fit fit_transform spawn acquire release set notify
     wait start join_thread cancel enable disable""".split()
 ) - {"read", "readline", "readlines"}
 #: Reading moves a file's position, so a file that is not made in the iteration must not be read either.
@@ -91,9 +91,8 @@ _NUMBER_CALLS: Final = frozenset("len int float complex abs ord round sum hash i
 _MAKERS: Final[Mapping[str, frozenset[str] | None]] = {
     "numpy": frozenset(
         """zeros ones empty full arange linspace logspace geomspace eye identity zeros_like ones_like empty_like
-        full_like
-        array copy concatenate stack vstack hstack column_stack dstack tile repeat sort argsort cumsum cumprod where
-        unique outer meshgrid diff gradient convolve histogram bincount""".split()
+        full_like array copy concatenate stack vstack hstack column_stack dstack tile repeat sort argsort cumsum
+        cumprod where unique outer meshgrid diff gradient convolve histogram bincount""".split()
     ),
     "hashlib": None,
     "copy": frozenset({"deepcopy"}),
@@ -213,7 +212,7 @@ def _library_roots() -> tuple[str, ...]:
 
 @functools.cache
 def _is_library_module(name: str) -> bool:
-    """Is this module from the standard library or from site-packages (and not `__main__` or a local file)?"""
+    """Tell whether a module is of the standard library or site-packages, not `__main__` or a local file."""
     if name in {"__main__", ""}:
         return False
     if name.startswith("_cython_"):  # the type of functions compiled by Cython
@@ -221,13 +220,14 @@ def _is_library_module(name: str) -> bool:
     module = sys.modules.get(name)
     filename = getattr(module, "__file__", None)
     if filename is None:
-        top = name.partition(".")[0]
-        return top in sys.stdlib_module_names or (module is not None and name in sys.builtin_module_names)
-    return str(Path(filename).resolve()).startswith(_library_roots()) or name.partition(".")[0] == "mpnb"
+        return name.split(".", maxsplit=1)[0] in sys.stdlib_module_names or (
+            module is not None and name in sys.builtin_module_names
+        )
+    return str(Path(filename).resolve()).startswith(_library_roots()) or name.split(".", maxsplit=1)[0] == "mpnb"
 
 
 def is_own(thing: object) -> bool:
-    """Is this function or class defined in the notebook, or in a module of the user's own?"""
+    """Tell whether a function or class is defined in the notebook, or in a module of the user's own."""
     module = getattr(thing, "__module__", None)
     if isinstance(thing, types.FunctionType):
         module = thing.__globals__.get("__name__", module)
@@ -354,7 +354,7 @@ def _function_node(function: types.FunctionType) -> ast.FunctionDef | ast.Lambda
 
 
 def _is_generated(function: types.FunctionType) -> bool:
-    """Was it made by dataclasses, namedtuple or attrs, which put no code of the user's into it?"""
+    """Tell whether dataclasses, namedtuple or attrs made it, which put no code of the user's into it."""
     code = function.__code__
     return (
         code.co_qualname.startswith("__create_fn__.<locals>.")
@@ -494,7 +494,7 @@ class Inspector:
             code, why = stateful
             instead = "a generator made in each iteration: np.random.default_rng(i)" if code == "random" else ""
             raise _Problem(Refusal(code, line, name, why, instead))
-        if isinstance(thing, functools._lru_cache_wrapper):
+        if isinstance(thing, _LruCache):
             why = "keeps a cache, which would be filled in the workers and not here"
             raise _Problem(Refusal("memoised", line, name, why))
         if isinstance(thing, types.FunctionType) and is_own(thing):
@@ -611,7 +611,7 @@ class Inspector:
         return combined
 
     def _is_plain(self, cls: type) -> bool:
-        """Do its instances hold nothing but what they are given and what their own methods make?"""
+        """Tell whether its instances hold nothing but what they are given and what their own methods make."""
         if isinstance(vars(cls).get("__new__"), types.FunctionType) and is_own(vars(cls)["__new__"]):
             return _is_generated(vars(cls)["__new__"])
         if any(isinstance(factory, types.FunctionType) for factory in _factories(cls)):
@@ -643,7 +643,7 @@ class Inspector:
                 yield cls, member
 
     def is_of_class(self, attribute: str) -> bool:
-        """Does one of the classes met so far keep something that can change under this name?"""
+        """Tell whether one of the classes met so far keeps something that can change under this name."""
         return any(_can_change(vars(cls)[attribute]) for cls in self.classes if attribute in vars(cls))
 
     def check_operators(self, line: int, reader: Summary) -> None:
@@ -656,11 +656,10 @@ class Inspector:
         while done != self.classes:
             for cls in list(self.classes - done):
                 done.add(cls)
-                for name, member in vars(cls).items():
+                for name, raw in vars(cls).items():
                     if not (name.startswith("__") and name.endswith("__")) or name in _CALLED_DUNDERS:
                         continue
-                    if isinstance(member, staticmethod | classmethod):
-                        member = member.__func__
+                    member = raw.__func__ if isinstance(raw, staticmethod | classmethod) else raw
                     if isinstance(member, types.FunctionType) and is_own(member):
                         summary = self.summary(member)
                         reader.reads |= summary.reads
@@ -688,7 +687,7 @@ def _can_change(value: object) -> bool:
 
 
 def _changes_owner(method: types.BuiltinFunctionType | types.MethodWrapperType) -> bool:
-    """Is it a method of an object, and one that changes it or moves it on?"""
+    """Tell whether it is a method of an object, and one that changes it or moves it on."""
     owner = getattr(method, "__self__", None)
     if owner is None or isinstance(owner, types.ModuleType | type):
         return False
@@ -813,7 +812,7 @@ class _BodyReader(ast.NodeVisitor):
                 if isinstance(inner, ast.Global):
                     self.global_names |= set(inner.names)
         self.locals |= set(names.defs) - self.global_names
-        bound_inside = {
+        bound = {
             name
             for statement in body
             for node in ast.walk(statement)
@@ -821,8 +820,8 @@ class _BodyReader(ast.NodeVisitor):
             for name in target_names(node.target)
         }
         # a comprehension's own names; one that the function reads outside of it too is two things at once
-        self.torn = (bound_inside & names.refs.keys()) - self.locals
-        self.locals |= bound_inside - self.torn
+        self.torn = (bound & names.refs.keys()) - self.locals
+        self.locals |= bound - self.torn
         for statement in body:
             self._bind(statement)
         for statement in body:
@@ -963,7 +962,7 @@ class _BodyReader(ast.NodeVisitor):
         thing = self.value(node.func).thing
         if isinstance(thing, types.FunctionType) and is_own(thing):
             summary = self.inspector.summary(thing)
-            given = self._given(summary, list(summary.parameters), node)
+            given = self._given(summary.parameters, node)
             held: frozenset[str] = frozenset()
             for parameter, argument in given.items():
                 if _root_name(argument) == name and parameter in summary.holds:
@@ -974,9 +973,10 @@ class _BodyReader(ast.NodeVisitor):
         return frozenset()
 
     @staticmethod
-    def _given(summary: Summary, parameters: list[str], node: ast.Call) -> dict[str, ast.expr]:
+    def _given(parameters: Iterable[str], node: ast.Call) -> dict[str, ast.expr]:
         """Which parameter gets which expression, as far as that is written down."""
-        given = dict(zip(parameters, node.args, strict=False))
+        plain = itertools.takewhile(lambda argument: not isinstance(argument, ast.Starred), node.args)
+        given = dict(zip(parameters, plain, strict=False))
         return given | {k.arg: k.value for k in node.keywords if k.arg is not None}
 
     def _substituted(self, roots: frozenset[str], given: Mapping[str, ast.expr]) -> frozenset[str]:
@@ -1073,7 +1073,7 @@ class _BodyReader(ast.NodeVisitor):
         return Value(0, thing, frozenset({name}), is_set=is_set, no_set=thing is not MISSING and not is_set)
 
     def _operated(self, *sides: Value, dunders: Iterable[str] = ()) -> Value:
-        """What an operator gives: something new, with what hung on its operands, unless the user's class says else."""
+        """What an operator gives: something new, with what hung on its operands; or what a class of the user's says."""
         names = set(dunders) or _ARITHMETIC
         for cls in self.inspector.classes:
             for name in names & vars(cls).keys():
@@ -1163,7 +1163,7 @@ class _BodyReader(ast.NodeVisitor):
         result = summary.result
         if result.fresh == 2 or not (result.roots or result.held):
             return result if result.fresh else replace(result, roots=ANYTHING)
-        given = self._given(summary, parameters, node)
+        given = self._given(parameters, node)
         if (
             summary.variadic
             or any(isinstance(a, ast.Starred) for a in node.args)
@@ -1393,7 +1393,7 @@ class _BodyReader(ast.NodeVisitor):
         self.in_order_free = before
 
     def _is_reordered(self, node: ast.expr) -> bool:
-        """Is this a set whose order would, or might, be another in a worker?"""
+        """Tell whether this is a set whose order would, or might, be another in a worker."""
         value = self.value(node)
         if not value.is_set:
             return False
@@ -1470,8 +1470,9 @@ class _BodyReader(ast.NodeVisitor):
                 for part in parts:
                     self._visit_result(part)
             case ast.Dict(keys=keys, values=values):
-                for part in filter(None, [*keys, *values]):
-                    self._visit_result(part)
+                for each in [*keys, *values]:
+                    if each is not None:
+                        self._visit_result(each)
             case _:
                 self.visit(node)
 
@@ -1539,7 +1540,7 @@ class _BodyReader(ast.NodeVisitor):
             raise self._refuse("dynamic", node, node.id, "looks things up, or acts, in a way that can't be followed")
         if thing is MISSING:
             return
-        if isinstance(thing, types.FunctionType | type | functools.partial | functools._lru_cache_wrapper):
+        if isinstance(thing, types.FunctionType | type | functools.partial | _LruCache):
             summary = self.inspector.check_callable(thing, node.lineno, node.id)
             if summary is not None:
                 self.summary.reads |= summary.reads
@@ -1556,18 +1557,17 @@ class _BodyReader(ast.NodeVisitor):
             owner = self.value(node.value)
             if owner.thing is not MISSING:
                 thing = _static_attribute(owner.thing, node.attr)
-                if (isinstance(thing, types.FunctionType | type) and is_own(thing)) or (
-                    callable(thing) and _stateful(thing) is not None
-                ):
+                own = isinstance(thing, types.FunctionType | type) and is_own(thing)
+                if own or (callable(thing) and _stateful(thing) is not None):
                     self.inspector.check_callable(thing, node.lineno, ast.unparse(node))
             for cls, method in self.inspector.methods(node.attr):
                 if isinstance(vars(cls).get(node.attr), property):
-                    self._check_method(cls, method, node.value, owner, node)
+                    self._check_method(cls, method, node.value, node)
                 elif isinstance(vars(cls).get(node.attr), functools.cached_property):
                     if owner.fresh == 0:
                         why = "is a cached property, filled in the workers and not here"
                         raise self._refuse("memoised", node, f"{cls.__name__}.{node.attr}", why)
-                    self._check_method(cls, method, node.value, owner, node)
+                    self._check_method(cls, method, node.value, node)
             self._check_descriptors(node, "__get__")
 
     def _check_descriptors(self, node: ast.Attribute, hook: str) -> None:
@@ -1639,7 +1639,7 @@ class _BodyReader(ast.NodeVisitor):
         return Value(0, roots=frozenset({self._self_name()}))
 
     def _is_order_free(self, node: ast.Call) -> bool:
-        """Does a builtin give the same for every order of its arguments' elements?"""
+        """Tell whether a builtin gives the same for every order of its arguments' elements."""
         if self._is_builtin(node.func, frozenset({"sum"})):
             match node.args:
                 case [ast.GeneratorExp(elt=element) | ast.ListComp(elt=element), *_]:
@@ -1728,13 +1728,13 @@ class _BodyReader(ast.NodeVisitor):
             if _changes_first(thing) and node.args:
                 self._change(node.args[0], node)
             if type(thing).__name__ == "ufunc":
-                for output in node.args[thing.nin :]:  # type: ignore[attr-defined]
-                    self._change(output, node)
-            for argument in node.keywords:
-                if argument.arg in {"out", "inplace"} and not (
-                    isinstance(argument.value, ast.Constant) and argument.value.value in (None, False)
+                for argument in node.args[thing.nin :]:  # type: ignore[attr-defined]
+                    self._change(argument, node)
+            for keyword in node.keywords:
+                if keyword.arg in {"out", "inplace"} and not (
+                    isinstance(keyword.value, ast.Constant) and keyword.value.value in {None, False}
                 ):
-                    self._change(argument.value if argument.arg == "out" else node.func, node)
+                    self._change(keyword.value if keyword.arg == "out" else node.func, node)
             return
         self.summary.reads |= summary.reads
         self._arguments(summary, list(summary.parameters), node, name)
@@ -1742,7 +1742,7 @@ class _BodyReader(ast.NodeVisitor):
     def _arguments(self, summary: Summary, parameters: list[str], node: ast.Call, name: str) -> None:
         """Hold what a helper changes or calls of its parameters against what it is given here."""
         loose = any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords)
-        given = self._given(summary, parameters, node)
+        given = self._given(parameters, node)
         for parameter, needed in summary.mutates.items():
             if parameter not in given:
                 if parameter in parameters or summary.variadic or loose:
@@ -1784,10 +1784,10 @@ class _BodyReader(ast.NodeVisitor):
                 )
                 raise self._refuse(stateful[0], node, shown, stateful[1], instead)
             if isinstance(getattr(type(thing), method, None), types.FunctionType) and is_own(type(thing)):
-                self._check_method(type(thing), getattr(type(thing), method), base, owner, node)
+                self._check_method(type(thing), getattr(type(thing), method), base, node)
                 return
         for cls, function in self.inspector.methods(method):
-            self._check_method(cls, function, base, owner, node)
+            self._check_method(cls, function, base, node)
         self._check_template(method, base, node)
         if method in _FILE_METHODS:
             raise self._refuse("outside-effect", node, f"{shown}.{method}", "changes files, which is not split yet")
@@ -1802,9 +1802,8 @@ class _BodyReader(ast.NodeVisitor):
         elif type(thing).__module__.split(".")[0] == "matplotlib":
             if not method.startswith(("get_", "contains")):
                 self._change(base, node)
-        elif method in _MUTATING_DUNDERS or (method.startswith(_CHANGING_PREFIXES) and method not in _NOT_CHANGING):
-            if not any(method in vars(cls) for cls in self.inspector.classes):
-                self._change(base, node)
+        elif _sounds_changing(method) and not any(method in vars(cls) for cls in self.inspector.classes):
+            self._change(base, node)
         if isinstance(node, ast.Call):
             self._passed_functions(node)
             if any(_says_inplace(k, self.value(k.value).thing) for k in node.keywords if k.arg is None):
@@ -1834,9 +1833,7 @@ class _BodyReader(ast.NodeVisitor):
                 if summary.mutates:
                     self._change(base, node)
 
-    def _check_method(
-        self, cls: type, function: types.FunctionType, base: ast.expr, owner: Value, node: ast.AST
-    ) -> None:
+    def _check_method(self, cls: type, function: types.FunctionType, base: ast.expr, node: ast.AST) -> None:
         label = f"{cls.__name__}.{function.__name__}"
         raw = vars(cls).get(function.__name__)
         bound = 0 if isinstance(raw, staticmethod) else 1
@@ -1888,7 +1885,7 @@ def _stores(target: ast.expr) -> Iterator[ast.expr]:
 
 
 def _is_number(node: ast.expr) -> bool:
-    """Is an expression plainly a number?"""
+    """Tell whether an expression is plainly a number."""
     match node:
         case ast.Constant(value=value):
             return isinstance(value, int | float | complex)
@@ -1909,7 +1906,7 @@ def _is_number(node: ast.expr) -> bool:
 
 
 def _is_whole(node: ast.expr) -> bool:
-    """Is an expression plainly a whole number, whose sum is the same in every order?"""
+    """Tell whether an expression is plainly a whole number, whose sum is the same in every order."""
     match node:
         case ast.Constant(value=value):
             return isinstance(value, int)
@@ -1929,20 +1926,25 @@ def _is_copied(thing: object) -> bool:
 
 
 def _is_nan(thing: object) -> bool:
-    return isinstance(thing, float) and thing != thing  # noqa: PLR0124 -- that is what makes it NaN
+    return isinstance(thing, float) and math.isnan(thing)
 
 
 def _holds_nan(thing: object) -> bool:
     return isinstance(thing, list | tuple | set | frozenset | dict) and any(map(_is_nan, thing))
 
 
+def _sounds_changing(method: str) -> bool:
+    """Tell whether a method of a library's object changes the object, by its name."""
+    return method in _MUTATING_DUNDERS or (method.startswith(_CHANGING_PREFIXES) and method not in _NOT_CHANGING)
+
+
 def _says_inplace(keyword: ast.keyword, thing: object) -> bool:
-    """Does `**keywords` hold inplace= or out=?"""
+    """Tell whether `**keywords` holds inplace= or out=."""
     return keyword.arg is None and isinstance(thing, dict) and bool({"inplace", "out"} & thing.keys())
 
 
 def _changes_first(thing: object) -> bool:
-    """Is this a function of a library that changes its first argument?"""
+    """Tell whether this is a function of a library that changes its first argument."""
     names = _CHANGING_FUNCTIONS.get((getattr(thing, "__module__", None) or "").lstrip("_"))
     return names is not None and getattr(thing, "__name__", "") in names
 
@@ -2041,7 +2043,7 @@ def _read_loop(loop: Loop, inspector: Inspector, summary: Summary, iterables: Se
 
 
 def _shows_order(effect: Effect, target: object) -> bool:
-    """Does an effect go through its operand in order, and does the order show?"""
+    """Tell whether an effect goes through its operand in order, and the order shows."""
     match effect.form:
         case "extend" | "extendleft":
             return True
@@ -2056,7 +2058,7 @@ def _shows_order(effect: Effect, target: object) -> bool:
 
 
 def _adds_numbers(how: str, node: Any) -> bool:
-    """Does a binding leave a name that holds a set of numbers, made here, such a set?"""
+    """Tell whether a binding leaves a name that holds a set of numbers, made here, such a set."""
     match how, node:
         case "is", ast.Call(ast.Name("set"), []):
             return True
@@ -2076,9 +2078,8 @@ def _adds_numbers(how: str, node: Any) -> bool:
             return False
 
 
-def _holds_sets(iterable: object) -> bool:
+def _holds_sets(iterable: Any) -> bool:
     """Are there sets among the items themselves? What can't be looked at may hold some."""
     if not isinstance(iterable, SAFE_ITERABLES):
         return True
-    items: Iterable[object] = iterable  # type: ignore[assignment]  # a tuple of types tells mypy nothing
-    return any(isinstance(item, set | frozenset) for item in items)
+    return any(isinstance(item, set | frozenset) for item in cast("Iterable[object]", iterable))

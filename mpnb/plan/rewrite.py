@@ -60,7 +60,7 @@ def _rest(number: int) -> ast.expr:
 
 
 def _noting(body: list[ast.stmt]) -> ast.With:
-    """`with _mpnb.noting(): …`: an error of the rest is told its iteration (a `raise` would move its line)."""
+    """`with _mpnb.noting(): …`: an error from a rest is told its iteration (a `raise` would move its line)."""
     return ast.With([ast.withitem(_call("noting"))], body)
 
 

@@ -3780,7 +3780,9 @@ def f(x): return next(S).start()
         "module global",
         """
 import pathlib, importlib
-pathlib.Path('hmod.py').write_text('count=0\\nlog=[]\\ndef f(x):\\n    global count\\n    count+=1\\n    log.append(x)\\n    return count\\ndef g(x): return len(log)\\n')
+code = 'count=0\\nlog=[]\\ndef f(x):\\n    global count\\n    count+=1\\n    log.append(x)\\n'
+code += '    return count\\ndef g(x): return len(log)\\n'
+pathlib.Path('hmod.py').write_text(code)
 import hmod
 """,
         "r=[hmod.f(x) for x in range(4)]; k=hmod.count",
@@ -4601,7 +4603,8 @@ def f(x): return np.array([(x,1.5)],dtype=[('a','i4'),('b','f8')])
         "res dt",
         "import numpy as np, datetime as dt",
         """
-r=[np.datetime64('2020-01-01')+x for x in range(3)]; s=[dt.datetime(2020,1,1,tzinfo=dt.timezone.utc)+dt.timedelta(x) for x in range(3)]
+r=[np.datetime64('2020-01-01')+x for x in range(3)]
+s=[dt.datetime(2020,1,1,tzinfo=dt.timezone.utc)+dt.timedelta(x) for x in range(3)]
 """,
         True,
     ),
@@ -4958,7 +4961,10 @@ import numpy as np
 ss=np.random.SeedSequence(1)
 """,
         """
-r=[np.random.default_rng(s).random() for s in ss.spawn(3)]; k=ss.n_children_spawned; q=[ss.spawn(1)[0].entropy for x in range(3)]; k2=ss.n_children_spawned
+r=[np.random.default_rng(s).random() for s in ss.spawn(3)]
+k=ss.n_children_spawned
+q=[ss.spawn(1)[0].entropy for x in range(3)]
+k2=ss.n_children_spawned
 """,
         True,
     ),
@@ -5112,7 +5118,9 @@ def f(d):
         "environ read",
         "import os; os.environ['MPX']='5'",
         """
-r=[os.environ['MPX']+str(x) for x in range(3)]; q=[os.getenv('MPX') for x in range(3)]; w=[os.path.basename(os.getcwd()) for x in range(3)]
+r=[os.environ['MPX']+str(x) for x in range(3)]
+q=[os.getenv('MPX') for x in range(3)]
+w=[os.path.basename(os.getcwd()) for x in range(3)]
 """,
         True,
     ),

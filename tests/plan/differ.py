@@ -85,6 +85,11 @@ class Verdict:
 
 # -- pictures ---------------------------------------------------------------------------------------------------------
 
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
 _SCALARS: Final = (int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, slice)
 _OF_CLASS: Final = frozenset(
     {
@@ -156,7 +161,7 @@ class _Painter:
         if kind.__module__.split(".")[0] == "pandas":
             return self.pandas(thing, depth)
         if isinstance(thing, random.Random):
-            return " " + hashlib.sha1(repr(thing.getstate()).encode()).hexdigest()
+            return " " + _digest(repr(thing.getstate()).encode())
         if isinstance(thing, io.IOBase):
             held = thing.getvalue() if isinstance(thing, io.StringIO | io.BytesIO) and not thing.closed else ""
             place = thing.tell() if not thing.closed and thing.seekable() else -1
@@ -166,14 +171,16 @@ class _Painter:
         if isinstance(thing, types.MethodType):
             return f" {thing.__func__.__qualname__} {self.parts([thing.__self__], depth)}"
         if isinstance(thing, types.BuiltinFunctionType):
-            return f" {thing.__qualname__} {self.parts([thing.__self__], depth) if not isinstance(thing.__self__, types.ModuleType) else ''}"
+            owner = [] if isinstance(thing.__self__, types.ModuleType) else [thing.__self__]
+            return f" {thing.__qualname__} {self.parts(owner, depth)}"
         if isinstance(thing, functools.partial):
             return f" {self.parts([thing.func, thing.args, thing.keywords], depth)}"
         if isinstance(thing, functools._lru_cache_wrapper):
             return f" {thing.cache_info()}"
         if isinstance(thing, types.GeneratorType):
             frame = thing.gi_frame
-            return f" {thing.__qualname__} {frame and frame.f_lasti} {self.parts([frame.f_locals], depth) if frame else ''}"
+            held = [frame.f_lasti, frame.f_locals] if frame else []
+            return f" {thing.__qualname__} {self.parts(held, depth)}"
         if kind.__module__ == "builtins" and hasattr(kind, "__next__"):
             return " " + self.parts(list(thing), depth)  # the last look at it
         if isinstance(thing, classmethod | staticmethod):
@@ -228,11 +235,7 @@ class _Painter:
         # arrays that share memory are a group; where its first one begins is its zero
         group, zero = self.memory.setdefault(id(root), (len(self.memory), place))
         self.keep.append(root)
-        content = (
-            self.parts(list(thing.ravel()), depth)
-            if thing.dtype.hasobject
-            else hashlib.sha1(thing.tobytes()).hexdigest()[:12]
-        )
+        content = self.parts(list(thing.ravel()), depth) if thing.dtype.hasobject else _digest(thing.tobytes())
         if not thing.dtype.hasobject and thing.size <= 12:
             content += f" {thing.tolist()}"
         return (
@@ -355,7 +358,6 @@ class Bench:
         config.HistoryManager.hist_file = ":memory:"
         config.InteractiveShell.colors = "NoColor"
         self.folder = tempfile.mkdtemp(prefix="bench")
-        self.home = os.getcwd()
         self.shell: Any = InteractiveShell.instance(config=config)
         self.shell.showtraceback = self.shell.showsyntaxerror = lambda *_, **__: None
         from mpnb import magic
@@ -451,11 +453,11 @@ class Bench:
 @contextlib.contextmanager
 def _world(folder: Path) -> Iterator[None]:
     """Give a run a process state of its own, and take it back."""
-    environ, path, cwd = dict(os.environ), list(sys.path), os.getcwd()
+    environ, path, cwd = dict(os.environ), list(sys.path), Path.cwd()
     modules, limit, filters = set(sys.modules), sys.getrecursionlimit(), list(warnings.filters)
     errors, printing, context = numpy.geterr(), numpy.get_printoptions(), decimal.getcontext().copy()
     random.seed(0)
-    numpy.random.seed(0)
+    numpy.random.seed(0)  # noqa: NPY002 -- what notebooks use
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
@@ -481,17 +483,17 @@ def _world(folder: Path) -> Iterator[None]:
 
 
 def _paint_world(folder: Path) -> dict[str, str]:
-    state = numpy.random.get_state()
+    state = numpy.random.get_state()  # noqa: NPY002 -- as above
     files = {
         f"file {path.relative_to(folder)}": path.read_text(errors="replace")[:2000]
         for path in folder.rglob("*")
         if path.is_file()
     }
     return {
-        "random": hashlib.sha1(repr(random.getstate()).encode()).hexdigest()[:12],
-        "numpy.random": hashlib.sha1(state[1].tobytes() + bytes(str(state[2:]), "ascii")).hexdigest()[:12],
-        "cwd": os.path.relpath(os.getcwd(), folder),
-        "environ": hashlib.sha1(repr(sorted(os.environ.items())).encode()).hexdigest()[:12],
+        "random": _digest(repr(random.getstate()).encode()),
+        "numpy.random": _digest(state[1].tobytes() + bytes(str(state[2:]), "ascii")),
+        "cwd": os.path.relpath(Path.cwd(), folder),
+        "environ": _digest(repr(sorted(os.environ.items())).encode()),
         "recursion": str(sys.getrecursionlimit()),
         "decimal": str(decimal.getcontext().prec),
         "numpy": f"{sorted(numpy.geterr().items())} {sorted(numpy.get_printoptions().items(), key=str)}",
