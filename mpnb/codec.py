@@ -25,6 +25,7 @@ and weak references have entries of their own below, which are as faithful and n
 from __future__ import annotations
 
 import contextvars
+import copyreg
 import dataclasses
 import datetime
 import functools
@@ -429,6 +430,8 @@ class Encoder(pickle.Pickler):
 
     def _own_pickling(self, kind: type) -> str | None:
         """The method by which a class of the user's says what of its instances is pickled."""
+        if kind in copyreg.dispatch_table and find_importable(kind, self.main) is None:
+            return "reducer in copyreg"
         for base in kind.__mro__:
             for name in ("__getstate__", "__setstate__", "__reduce__", "__reduce_ex__"):
                 method = vars(base).get(name)

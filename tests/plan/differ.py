@@ -457,7 +457,7 @@ def _world(folder: Path) -> Iterator[None]:
     modules, limit, filters = set(sys.modules), sys.getrecursionlimit(), list(warnings.filters)
     errors, printing, context = numpy.geterr(), numpy.get_printoptions(), decimal.getcontext().copy()
     random.seed(0)
-    numpy.random.seed(0)  # noqa: NPY002 -- what notebooks use
+    numpy.random.seed(0)
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
@@ -483,7 +483,7 @@ def _world(folder: Path) -> Iterator[None]:
 
 
 def _paint_world(folder: Path) -> dict[str, str]:
-    state = numpy.random.get_state()  # noqa: NPY002 -- as above
+    state = numpy.random.get_state()
     files = {
         f"file {path.relative_to(folder)}": path.read_text(errors="replace")[:2000]
         for path in folder.rglob("*")

@@ -166,11 +166,11 @@ class Writer:
         inner = self.expression(depth + 1)
         return self.one(
             self.call(depth), self.call(depth), self.call(depth),
-            f"[{inner}, {self.atom()}]", f"({inner},)", f"{{'k': {inner}}}", f"[k for k in range(3)]",
+            f"[{inner}, {self.atom()}]", f"({inner},)", f"{{'k': {inner}}}", "[k for k in range(3)]",
             f"[{self.variable}] * 2", f"str({inner})", f"f'{{{self.variable}}}'", f"[y for y in [{inner}]]",
             f"({inner} if {self.condition()} else {self.atom()})", "box.get()", "box.total()", "Box(1).put(2).v",
             f"isinstance({inner}, int)", "grid[1]", "grid.sum()", f"sorted([{self.variable}, {self.variable}])",
-            f"make({self.atom()}).put({self.atom()})", f"{self.variable} is {self.one('xs', 'box', 'rows[0]', 'None')}", f"sum([1, 2])",
+            f"make({self.atom()}).put({self.atom()})", f"{self.variable} is {self.one('xs', 'box', 'rows[0]', 'None')}", "sum([1, 2])",
             f"max([{self.variable}, {self.variable}])", "next(iter(rows))", "list(table.values())[0]", f"keep({inner}, [1])",
             f"keep({inner}, [{self.atom()}])[0]", "same(rows)[0]", f"same({inner})", "dict(table)", "np.zeros(3)", "list(rows)",
         )  # fmt: skip
@@ -191,8 +191,8 @@ class Writer:
             f"counts.update([str({v})])", f"groups[str({v})] += [{e}]", f"groups[str({v})].append({v})", f"print({v})",
             f"print('p', {v}, end=' ')", "acc += 1", "acc += np.ones(3) * 0.1", f"cells[len(str({v}))] = 1", f"out += [{e}]",
             f"out.insert(0, {v})", f"found.update({{str({v}): {e}}})", f"seen |= {{str({v})}}", "total = total + 1",
-            f"total = total * 2 + 1", f"peak = max(peak, len(str({v})))", f"cells[2] = grid[1]", f"shared.append({v})",
-            f"box.put({v})", f"box.bump()", f"rows[0][0] = 5", f"{v}.append(1)" if self.chance(0.3) else f"out.append({v})",
+            "total = total * 2 + 1", f"peak = max(peak, len(str({v})))", "cells[2] = grid[1]", f"shared.append({v})",
+            f"box.put({v})", "box.bump()", "rows[0][0] = 5", f"{v}.append(1)" if self.chance(0.3) else f"out.append({v})",
             f"{v}.bump()" if self.chance(0.3) else f"out.append([{v}])",
         )  # fmt: skip
 
