@@ -39,7 +39,7 @@ class Block:
     nbytes
         Its size.
     serial
-        Its number in the process that made it (0 where it was received). Never used twice, so it stands for the content.
+        Its number in the process that made it (0 where it was received); never used twice: it stands for the content.
     """
 
     __slots__ = ("__weakref__", "_fd", "_map", "nbytes", "serial")

@@ -53,6 +53,12 @@ def global_names(code: CodeType) -> tuple[Name, ...]:
     return tuple(found)
 
 
+def attribute_names(code: CodeType) -> frozenset[str]:
+    """Names that code and the code in it look up, of globals and of attributes alike."""
+    inner = (attribute_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return frozenset(code.co_names).union(*inner)
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """What is remembered of a code object; holds it, so that its id stays its own."""

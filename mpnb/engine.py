@@ -12,7 +12,6 @@ import copy
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final, Protocol
@@ -118,9 +117,9 @@ class Engine(Protocol):
 
 
 class _Notebook:
-    """The engine of the notebook, from the moment that it is on its way."""
+    """How to get at the engine of the notebook, from the moment that it is on its way."""
 
-    engine: Future[Engine] | None = None
+    engine: Callable[[], Engine] | None = None
 
 
 notebook: Final = _Notebook()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import functools
 import io
 import linecache
 import pickle
@@ -11,18 +10,19 @@ import sys
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from types import FunctionType, MethodType, ModuleType
+from types import ModuleType
 from typing import Any, Final, NoReturn
 
 from mpnb import surroundings
 from mpnb.arrays import copies_on_write
 from mpnb.blame import Unsendable, kind_name, located
 from mpnb.buffers import is_portable
-from mpnb.cache import BLIND, EncodeCache, Name, digest
+from mpnb.cache import BLIND, EncodeCache, Name, attribute_names, digest
 from mpnb.codec import Decoder, Encoder, Memo, collector_paused
 from mpnb.engine import Effects, Job
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part, read_frame, write_frame
+from mpnb.libraries import constants, descriptions, holders, is_notebooks
 from mpnb.modules import data_of, fingerprint, local_modules
 from mpnb.ordering import SETS, reordered
 
@@ -161,10 +161,15 @@ class JobEncoder:
 
     def _side_parts(self, encoder: Encoder) -> Iterator[Part]:
         """The process state, local modules and source lines, which are apart because they seldom change."""
-        self._refuse_patched(encoder)
+        names = frozenset().union(*(attribute_names(script.code) for script in encoder.scripts.values()))
+        found = holders([*encoder.modules.values(), *encoder.classes], names)
+        self._refuse_patched(found)
         state = surroundings.capture()
         yield self._cache.part("surroundings", state, lambda: self._plain_part("surroundings", state))
-        yield self._constants(encoder)
+        values = constants(found, self._cache)
+        yield self._cache.part("constants", values, lambda: self._plain_part("constants", values))
+        described = descriptions(found, names)
+        yield self._cache.part("described", described, lambda: self._plain_part("described", described))
         modules = local_modules(encoder.modules.values())
         if modules:
             if self._job.orders:
@@ -178,30 +183,16 @@ class JobEncoder:
                 lines[script.code.co_filename] = entry[2]
         yield self._cache.part("lines", lines, lambda: self._plain_part("lines", lines))
 
-    def _refuse_patched(self, encoder: Encoder) -> None:
+    def _refuse_patched(self, found: Iterable[Any]) -> None:
         """CodecError where the notebook put something of its own into a library, which a worker has unchanged."""
-        for holder in _holders(encoder):
+        for holder in found:
             if self._cache.is_unchanged(holder):
                 continue
             for name, value in list(vars(holder).items()):
-                if _is_notebooks(value, self._main):
+                if is_notebooks(value, self._main):
                     self._cache.forget(holder)
                     why = "the notebook set it, and workers have the library's own"
                     raise CodecError(f"{holder.__name__}.{name}", why)
-
-    def _constants(self, encoder: Encoder) -> Part:
-        """What libraries have of plain values, which the notebook may have set: `math.tau = 3`."""
-        found: dict[tuple[str, str], dict[str, tuple[str, Any]]] = {}
-        for holder in _holders(encoder):
-            if isinstance(holder, ModuleType):
-                place = (holder.__name__, "")
-            elif holder.__flags__ & _IMMUTABLE_TYPE:
-                continue
-            else:
-                place = (holder.__module__, holder.__qualname__)
-            if place[0] not in _OWN_CONSTANTS and (values := self._cache.constants(holder)):
-                found[place] = values
-        return self._cache.part("constants", found, lambda: self._plain_part("constants", found))
 
     def _plain_part(self, kind: str, value: Any) -> Part:
         try:
@@ -300,21 +291,3 @@ class JobEncoder:
 
 
 _CONTAINERS: Final = (list, dict, set, frozenset, tuple, bytearray)
-_IMMUTABLE_TYPE: Final = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
-_OWN_CONSTANTS: Final = frozenset({"sys", "__main__"})  # what each process has of its own, or is the mirror's matter
-
-
-def _holders(encoder: Encoder) -> list[Any]:
-    """Libraries' modules and classes that a job reaches, and the builtins, which every job does."""
-    return [builtins, *encoder.modules.values(), *encoder.classes]
-
-
-def _is_notebooks(value: Any, main: dict[str, Any]) -> bool:
-    """Whether a function, a class or an instance is of the notebook's own making."""
-    if type(value) is FunctionType:
-        return value.__globals__ is main
-    if isinstance(value, MethodType):
-        return _is_notebooks(value.__func__, main)
-    if isinstance(value, functools.partial):
-        return _is_notebooks(value.func, main)
-    return (value if isinstance(value, type) else type(value)).__module__ == "__main__"

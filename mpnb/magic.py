@@ -19,12 +19,12 @@ import importlib
 import shlex
 import threading
 import warnings
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from IPython.core.error import UsageError
 
 from mpnb.engine import notebook
+from mpnb.errors import MpnbError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,8 +240,9 @@ def load(shell: InteractiveShell, make_engine: Callable[[], Engine]) -> None:
     if any(isinstance(transformer, CellTransformer) for transformer in shell.ast_transformers):
         return
     if notebook.engine is None:
-        notebook.engine = Future()
-        threading.Thread(target=_warm_up, args=(make_engine,), name="mpnb-start", daemon=True).start()
+        start = _Start(make_engine)
+        notebook.engine = start.engine
+        start.start()
     transformer = CellTransformer(shell)
     shell.input_transformers_cleanup.append(take_line)
     shell.ast_transformers.append(transformer)
@@ -254,15 +255,32 @@ def load(shell: InteractiveShell, make_engine: Callable[[], Engine]) -> None:
     shell.magics_manager.register_function(parallel, "cell", "parallel")
 
 
-def _warm_up(make_engine: Callable[[], Engine]) -> None:
-    """Start the pool first, then import what the first cell will need."""
-    assert notebook.engine is not None
-    try:
-        notebook.engine.set_result(make_engine())
-    except Exception as error:  # the first cell raises it, and runs serially
-        notebook.engine.set_exception(error)
-    for room in ("mpnb.jobs", "mpnb.session", "mpnb.dashboard"):
-        importlib.import_module(room)
+class _Start(threading.Thread):
+    """Starts the pool, then imports what the first cell will need; a Future would do, but leave a logger behind."""
+
+    def __init__(self, make_engine: Callable[[], Engine]) -> None:
+        super().__init__(name="mpnb-start", daemon=True)
+        self.make_engine = make_engine
+        self.made: Engine | None = None
+        self.error: Exception | None = None
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        """Do it; see the class."""
+        try:
+            self.made = self.make_engine()
+        except Exception as error:  # the first cell raises it, and runs serially
+            self.error = error
+        self.done.set()
+        for room in ("mpnb.jobs", "mpnb.session", "mpnb.dashboard"):
+            importlib.import_module(room)
+
+    def engine(self) -> Engine:
+        """Wait for the engine; raises what its start raised."""
+        self.done.wait()
+        if self.made is None:
+            raise self.error or MpnbError("the pool was not started")
+        return self.made
 
 
 def unload(shell: InteractiveShell) -> None:

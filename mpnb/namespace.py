@@ -33,6 +33,7 @@ from mpnb.codec import Decoder, Encoder, collector_paused, find_importable, make
 from mpnb.engine import Effects
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part, read_frame, write_frame
+from mpnb.libraries import Constants, Descriptions, find, first_other
 from mpnb.modules import fingerprint
 from mpnb.ordering import has_misordered_numbers
 
@@ -244,7 +245,8 @@ class Mirror:
         """Bind exactly the names of the job these parts are of; everything is decoded afresh from the kept bytes."""
         self._forget()
         state: surroundings.State = {}
-        constants: dict[tuple[str, str], dict[str, tuple[str, Any]]] = {}
+        constants: Constants = {}
+        described: Descriptions = {}
         for part in parts:
             kind, details, body, buffers = read_frame(part.frame)
             if kind == "surroundings":
@@ -257,19 +259,22 @@ class Mirror:
                     linecache.cache[name] = (sum(map(len, lines)), None, lines, name)
             elif kind == "constants":
                 constants = pickle.load(body)
+            elif kind == "described":
+                described = pickle.load(body)
             else:
                 self._load_bundle(details, body, buffers)
         surroundings.apply(state)
         self._set_constants(constants)
+        other = first_other(described)
+        if other is not None:
+            raise CodecError(other, "the notebook set it, and workers have the library's own")
         self._bundle_bytes = self._snapshot((self.function, self._names))
         self._bundle_lengths = _lengths(self._bundle) if self._bundle_bytes is None else b""
 
-    def _set_constants(self, wanted: dict[tuple[str, str], dict[str, tuple[str, Any]]]) -> None:
+    def _set_constants(self, wanted: Constants) -> None:
         """Give libraries the plain values that the notebook's have, until the next job."""
-        for (module, qualname), values in wanted.items():
-            holder: Any = sys.modules.get(module)
-            for part in qualname.split(".") if qualname else ():
-                holder = getattr(holder, part, None)
+        for place, values in wanted.items():
+            holder = find(place)
             if holder is None:
                 continue
             for name, (kind, value) in values.items():

@@ -892,7 +892,7 @@ def current() -> Session:
             if notebook.engine is None:
                 msg = "mpnb is not loaded: run %load_ext mpnb first"
                 raise MpnbError(msg)
-            _sessions.append(Session(notebook.engine.result()))
+            _sessions.append(Session(notebook.engine()))
         return _sessions[0]
 
 

@@ -83,7 +83,7 @@ class Notebook:
         name = f"<cell {self._cells}>"
         source = textwrap.dedent(source)
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        exec(compile(source, name, "exec"), self.names)  # noqa: S102 - a cell is run
+        exec(compile(source, name, "exec"), self.names)
 
     def job(self, *body: str, targets: tuple[object, ...] = (), orders: bool = False) -> Any:
         """A job whose body is these lines; it sees `item` and `effects`."""
@@ -94,7 +94,7 @@ class Notebook:
         name = f"<body {id(body)}>"
         source = "def body(item, effects):\n" + "".join(f"    {line}\n" for line in lines)
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        exec(compile(source, name, "exec"), self.names, own)  # noqa: S102 - a cell is run
+        exec(compile(source, name, "exec"), self.names, own)
         return Job(own["body"], targets=targets, orders=orders)
 
 
@@ -171,12 +171,12 @@ def _serve(sock: socket.socket) -> None:
                     with mirror.watching():
                         try:
                             mirror.function(item, effects)
-                        except BaseException as error:  # noqa: BLE001 - told to the kernel's end
+                        except BaseException as error:
                             effects = [("raised", type(error).__name__, str(error))]
                     batch.append(effects)
                 words = mirror.check()
                 send(sock, (words, None), [mirror.encode_effects(batch)] if words is None else [])
-        except Exception as error:  # noqa: BLE001 - told to the kernel's end
+        except Exception as error:
             plain = (type(error).__name__, getattr(error, "path", ""), getattr(error, "why", str(error)))
             send(sock, plain if head[0] == "load" else (None, plain), [])
 

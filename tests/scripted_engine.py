@@ -31,9 +31,7 @@ class ScriptedEngine:
         self.pulled = 0
         self.closed = 0
 
-    def run(  # noqa: D102 -- as the protocol says
-        self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None
-    ) -> _Running:
+    def run(self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None) -> _Running:
         self.jobs.append(job)
         tell(JobStarted(at=time.perf_counter(), site=job.site, workers=workers or self.workers, encode_s=0, nbytes=0))
         return _Running(self, job, items, tell)

@@ -31,10 +31,11 @@ MAY_IMPORT = {
     "frames": "buffers cache",
     "arrays": "",
     "modules": "cache ordering",
+    "libraries": "cache",
     "blame": "errors",
     "codec": "cache frames arrays modules blame",
-    "jobs": "errors engine ordering buffers surroundings cache frames arrays modules blame codec",
-    "namespace": "errors engine ordering buffers surroundings cache frames arrays modules blame codec",
+    "jobs": "errors engine ordering buffers surroundings cache frames arrays modules libraries blame codec",
+    "namespace": "errors engine ordering buffers surroundings cache frames arrays modules libraries blame codec",
     "wire": "buffers frames",
     # inside a worker
     "worker": "errors engine surroundings frames namespace wire",

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import pytest
-from mirror_process import Notebook, Worker  # noqa: TC002 -- as the other tests of the mirror
+from mirror_process import Notebook, Worker
 from test_codec import result, run
 
 from mpnb import plan
@@ -164,7 +164,7 @@ def test_what_takes_an_order(notebook: Notebook, cell: str, expected: str | bool
     loop = plan.read_cell(ast.parse(cell)).sites[0].loop
     assert loop is not None
     leaf = loop.iterable.args[0] if isinstance(loop.iterable, ast.Call) else loop.iterable
-    finding = plan.inspect_loop(loop, notebook.names, [eval(ast.unparse(leaf), notebook.names)])  # noqa: S307 -- our own text
+    finding = plan.inspect_loop(loop, notebook.names, [eval(ast.unparse(leaf), notebook.names)])
     assert (finding.refusal.code if finding.refusal else finding.orders) == expected
 
 

@@ -714,7 +714,7 @@ def descriptors(pid: int) -> dict[int, str]:
     found = {}
     for entry in os.scandir(f"/proc/{pid}/fd"):
         try:
-            found[int(entry.name)] = os.readlink(entry.path)  # noqa: PTH115
+            found[int(entry.name)] = os.readlink(entry.path)
         except FileNotFoundError:
             continue
     return found

@@ -215,7 +215,6 @@ class World:
             case s.GiveUp():
                 raise AssertionError(command)
 
-
     def open(self, job: int, *, total: int | None, items: int, workers: int | None = None) -> None:
         """A job begins."""
         self.jobs[job] = FakeJob(items)
@@ -295,9 +294,7 @@ class World:
                             first, whole = piece[2], True
                             worker.queue.remove(piece)
                         break
-                self.tell(
-                    s.ChunkReturned(at=self.at, worker=number, piece=name, first=first, stop=stop, whole=whole)
-                )
+                self.tell(s.ChunkReturned(at=self.at, worker=number, piece=name, first=first, stop=stop, whole=whole))
             case s.InterruptWorker(_, job):
                 worker.queue = deque(piece for piece in worker.queue if piece[0] != job)
                 self.tell(s.CancelDone(at=self.at, worker=number, job=job))

@@ -66,6 +66,13 @@ TRAPS = [
         (None,),
     ),
     Trap(
+        "a function that minds no read-only flag",
+        "import numpy as np; small = np.zeros(3); big = np.zeros(100_000)",
+        "for i in (0, 1, 0):\n    np.add.at(small, i, 1)\nfor i in (0, 1, 0):\n    np.add.at(big, i, 1)",
+        ("small.tolist(), big[:3].tolist()",),
+        (False, False),
+    ),
+    Trap(
         "reading adds to a defaultdict",
         "from collections import defaultdict; seen = defaultdict(list, a=[1])",
         "got = [len(seen[k]) for k in 'abc']",
@@ -300,6 +307,25 @@ TRAPS = [
         "a = [random.Random(s).random() for s in range(5)]\nb = [np.random.default_rng(s).normal() for s in range(5)]",
         ("a, b, [type(x) for x in b]",),
         (True, True),
+    ),
+    # -------------------------------------------------------------------------------------------- changed libraries
+    Trap(
+        "what a library was given",
+        "import math, os, string, textwrap, unittest.mock\nmath.tau = 3; textwrap.TextWrapper.x = 4",
+        "r = [(math.tau, textwrap.TextWrapper.x) for _ in range(3)]\n"
+        "with unittest.mock.patch('os.path.exists', return_value=True):\n"
+        "    there = [os.path.exists('/not/there') for _ in range(3)]\n"
+        "gone = [os.path.exists('/not/there') for _ in range(3)]\nstring.capwords = str.upper\n"
+        "words = [string.capwords(w) for w in ('ab', 'cd')]\nmath.tau = 6.28",
+        ("r, there, gone, words",),
+        (True, False, True, False),
+    ),
+    Trap(
+        "hashes of text",
+        "words = ['ab', 'cd']",
+        "r = [hash(w) for w in words]\ns = [len(w) for w in words]",
+        ("r, s",),
+        (False, True),
     ),
     # --------------------------------------------------------------------------------------------------- IPython
     Trap(

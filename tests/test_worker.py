@@ -241,8 +241,6 @@ def test_guarded() -> None:
     assert guarded(fail, Local("x"))[:2] == (2, f"{Local.__qualname__}: x")
 
 
-
-
 @pytest.mark.parametrize(
     ("following", "sent", "stop", "given"),
     [

@@ -1677,6 +1677,8 @@ class _BodyReader(ast.NodeVisitor):
         if thing is builtins.open:
             self._check_open(node)
             return
+        if thing is builtins.hash and not is_seed_fixed():
+            raise self._refuse("set-order", node, "hash", "gives another number for text in every process")
         if self._is_builtin(node.func, _CHANGES_FIRST) and node.args:
             self._change(node.args[0], node)
             return

@@ -47,7 +47,7 @@ def main() -> None:
     module = ModuleType("__main__")
     sys.modules["__main__"], mine = module, sys.modules["__main__"]
     names = vars(module)
-    exec(compile(CELL, "<cell>", "exec"), names)  # noqa: S102 - a cell is run
+    exec(compile(CELL, "<cell>", "exec"), names)
     job = Job(names["body"])
     cache = EncodeCache()
     start = time.perf_counter()
@@ -74,7 +74,7 @@ def main() -> None:
     import numpy as np
 
     names["big"] = np.random.default_rng(0).random(12_500_000)
-    exec("def body(item, effects): effects.append((0, big[item]))", names)  # noqa: S102 - a cell is run
+    exec("def body(item, effects): effects.append((0, big[item]))", names)
     big = Job(names["body"])
     best("JobEncoder with a new 100 MB array", lambda: JobEncoder(big, EncodeCache()), 3)
     JobEncoder(big, cache)
