@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from cells import CELLS
 from differ import Bench
+from fuzz import judge
 
 #: Cells warn on purpose, or use what a library is about to drop; the warnings are part of what is compared.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -38,3 +39,10 @@ def test_the_table_is_worth_running() -> None:
     names = [row[0] for row in CELLS]
     assert len(names) == len(set(names))
     assert sum(bool(row[3]) for row in CELLS) >= 200
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_cells_give_what_they_give_without_the_magic(bench: Bench, seed: int) -> None:
+    """A few of the cells that `python -m tests.plan.fuzz` makes."""
+    cell, verdict = judge(bench, seed)
+    assert not verdict.differences, cell
