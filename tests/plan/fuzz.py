@@ -1,4 +1,3 @@
-# ruff: noqa: D102, E501, F541 -- a grammar is read as lines of a grammar
 """Random cells, each run in every way: python -m tests.plan.fuzz --cells 10000 [--seed 1] [--first 1].
 
 A cell is made of a seed by the grammar below: set-up names (lists, dicts, arrays, objects, some of them aliases of one
