@@ -9,12 +9,6 @@ The session is handed its engine and its listeners and does not know who they ar
 
 from __future__ import annotations
 
-import ast
-import builtins
-import collections
-import decimal
-import fractions
-import functools
 import io
 import signal
 import sys
@@ -23,7 +17,7 @@ import time
 import types
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,19 +25,14 @@ from typing import Any, Final, TypeVar
 
 from mpnb import plan as planning
 from mpnb.engine import (
-    CONSUMED,
-    ITERATED,
-    SLICED,
     STDERR,
     STDOUT,
-    VALUED,
     WARNED,
     Effects,
     Engine,
     Job,
     Outcome,
     Running,
-    entry,
     notebook,
     warn_again,
 )
@@ -61,27 +50,6 @@ WORTH_S: Final = 0.020
 START_S: Final = 1.0
 #: Bytes of results already in the notebook that are also kept for `finished`, so that a sum of arrays stays bounded.
 KEPT_BYTES: Final = 256 << 20
-
-_MISSING: Final = object()
-_NUMBERS: Final[tuple[type, ...]] = (int, float, complex, bool, decimal.Decimal, fractions.Fraction)
-_DICTS: Final[tuple[type, ...]] = (dict, collections.defaultdict, collections.OrderedDict, collections.Counter)
-#: Which types of object each form of effect is replayed on; the type must be exactly one of these.
-_REPLAYED_ON: Final[Mapping[str, tuple[type, ...]]] = {
-    "append": (list, deque),
-    "appendleft": (deque,),
-    "extend": (list, deque),
-    "extendleft": (deque,),
-    "insert": (list, deque),
-    "add": (set,),
-    "discard": (set,),
-    "update": (set, *_DICTS),
-    "setitem": (list, *_DICTS),
-    "augitem": (list, *_DICTS),
-    "aug": (*_NUMBERS, str, bytes, tuple, list, set, frozenset, *_DICTS, deque),
-    "binop": (*_NUMBERS, str, bytes, tuple, list, set, frozenset, *_DICTS, deque),
-}
-_ON_ARRAYS: Final = frozenset({"setitem", "augitem", "aug", "binop"})
-_TASK_BUILTINS: Final = ("NameError", "slice")
 
 _HOUSE: Final = str(Path(__file__).parent)
 
@@ -212,7 +180,7 @@ class Run:
         """The plan of the cell in lines of text; nothing of it is run."""
         lines = [self.cell.note] if self.cell.note else []
         for plan in self.cell.sites:
-            lines += _explained(plan, self.namespace)
+            lines += planning.explained(plan, self.namespace)
         return lines
 
     # -- called by the session and the sites -------------------------------------------------------------------------
@@ -334,7 +302,7 @@ class SiteRun:
 
     def total(self) -> int | None:
         """How many iterations there will be, as far as the iterables tell."""
-        if not all(_is_safe(leaf) for leaf in self.leaves):
+        if not all(planning.is_safe(leaf) for leaf in self.leaves):
             return None
         return min((len(leaf) for leaf in self.leaves), default=None)  # type: ignore[arg-type]
 
@@ -409,7 +377,7 @@ class SiteRun:
     def check(self) -> Refusal | None:
         """Look at the objects and helpers that the loop reaches; None when it may be split."""
         try:
-            finding = _check(self.loop, self.run.namespace, self.leaves)
+            finding = planning.check_loop(self.loop, self.run.namespace, self.leaves)
         except Exception as error:  # a hole in the inspection, or an object that can't bear to be looked at
             why = f"it could not be looked into ({type(error).__name__}: {error})"
             return Refusal("dynamic", self.plan.line, "", why)
@@ -507,14 +475,16 @@ class SiteRun:
     def _job(self) -> Job:
         namespace = self.run.namespace
         return Job(
-            function=make_task(self.loop, self.filename, namespace),
+            function=planning.make_task(self.loop, self.filename, namespace),
             site=self.plan.number,
             first=self.index,
             expected_s=self.site.kernel_s / self.site.kernel_iterations if self.site.kernel_iterations else None,
             total=None if (total := self.total()) is None else total - self.index,
             orders=self.orders,
             targets=tuple(
-                namespace[name] for name in self.loop.accumulators if not isinstance(namespace[name], _UNALIASED)
+                namespace[name]
+                for name in self.loop.accumulators
+                if not isinstance(namespace[name], planning.UNALIASED)
             ),
             hidden=self.loop.sets,
         )
@@ -565,7 +535,7 @@ class SiteRun:
         Iterations change nothing but through their effects, so they can be run again here; what they print is dropped.
         """
         names = {effect.number: effect.target for effect in self.loop.effects if effect.form == "bind"}
-        task = make_task(self.loop, self.filename, self.run.namespace)
+        task = planning.make_task(self.loop, self.filename, self.run.namespace)
         own = [entry for entry in replay.effects if entry[0] >= 0]
         place = next((n for n, entry in enumerate(own) if entry is failed), None)
         with suppress(Exception), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -716,106 +686,6 @@ class _Until(Effects):
         super().append(entry)
 
 
-def make_task(loop: Loop, filename: str, namespace: dict[str, Any]) -> types.FunctionType:
-    """Compile a loop's task into a function over the notebook's names, as if it stood in the cell's own file."""
-    module = ast.Module([loop.task], [])
-    code = compile(module, filename, "exec")
-    inner = next(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
-    uses = {effect.number: use for effect in loop.effects if (use := _use(effect.form, namespace.get(effect.target)))}
-    return types.FunctionType(inner, namespace, inner.co_name, (functools.partial(entry, uses),))
-
-
-def _use(form: str, target: object) -> str | None:
-    """How an effect uses its operands up (see `engine.entry`); None where it keeps them."""
-    array = type(target).__module__ == "numpy"
-    match form:
-        case "extend" | "extendleft" | "update":
-            return ITERATED
-        case "aug" if isinstance(target, list | deque):
-            return ITERATED
-        case "aug" | "binop" | "augitem":
-            return CONSUMED if array or isinstance(target, (*_NUMBERS, str, bytes)) else VALUED
-        case "setitem":
-            return CONSUMED if array else SLICED if isinstance(target, list) else None
-        case _:
-            return None
-
-
-#: Accumulators of these types are rebound, never changed: nothing else can see them through another name.
-_UNALIASED: Final = (*_NUMBERS, str, bytes, tuple, frozenset, range, type(None))
-
-
-def _is_safe(iterable: object) -> bool:
-    """Tell whether an iterable can be pulled from ahead of the loop: no iterator, nothing of the user's."""
-    kind = type(iterable)
-    if kind in planning.SAFE_ITERABLES:
-        return True
-    library = (kind.__module__ or "").split(".")[0]
-    if library == "numpy":
-        return kind.__name__ == "ndarray" and getattr(iterable, "ndim", 0) > 0
-    return library == "pandas" and kind.__name__ in {"Series", "Index", "RangeIndex", "DataFrame", "DatetimeIndex"}
-
-
-def _check(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> planning.Finding:
-    """Everything about a loop that depends on objects: iterables, accumulators, builtins, helpers."""
-    refusal = _check_objects(loop, namespace, leaves)
-    return planning.inspect_loop(loop, namespace, leaves) if refusal is None else planning.Finding(refusal)
-
-
-def _check_objects(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Refusal | None:
-    line = loop.line
-    mentioned = {node.id for node in ast.walk(loop.iterable) if isinstance(node, ast.Name)}
-    used = {"enumerate", "zip", "reversed"} & mentioned | {*_TASK_BUILTINS, loop.consumer or "slice"}
-    used |= {"map"} if loop.kind == "map" else set()
-    for name in sorted(used):
-        if namespace.get(name, _MISSING) not in (_MISSING, getattr(builtins, name, None)):
-            return Refusal("shadowed", line, name, "is no longer Python's own")
-    for leaf in leaves:
-        if not _is_safe(leaf):
-            why = f"the iterable is a {type(leaf).__name__}, which is pulled from step by step"
-            return Refusal("iterator", line, "", why, "loop over list(…) of it")
-    for name in sorted(loop.handler_names):
-        if name in namespace:
-            return Refusal("statement", line, name, "is the name of a caught exception, and of something else")
-    for name, effects in loop.accumulators.items():
-        target = namespace.get(name, _MISSING)
-        for effect in effects:
-            if not _can_replay(effect.form, target):
-                what = "not defined" if target is _MISSING else f"a {type(target).__name__}"
-                why = f"is {what}; {effect.form} on it can't be replayed"
-                return Refusal("accumulator-type", effect.line, name, why)
-        if isinstance(target, _UNALIASED):
-            continue
-        if any(target is leaf or _overlap(target, leaf) for leaf in leaves):
-            return Refusal("shared-object", line, name, "is changed by the loop that runs over it")
-        for other in sorted(loop.reads):
-            if target is namespace.get(other) or _overlap(target, namespace.get(other)):
-                return Refusal("shared-object", line, name, f"is changed by the loop and also read by it, as `{other}`")
-    return None
-
-
-def _can_replay(form: str, target: object) -> bool:
-    kind = type(target)
-    if kind.__module__ == "numpy" and form in _ON_ARRAYS:
-        array = kind.__name__ == "ndarray" and not target.dtype.hasobject  # type: ignore[attr-defined]
-        return array or (form in {"aug", "binop"} and hasattr(target, "dtype") and not hasattr(target, "__setitem__"))
-    if kind not in _REPLAYED_ON[form]:
-        return False
-    if form == "augitem" or kind is collections.defaultdict:
-        values = target.values() if isinstance(target, dict) else target
-        factory = getattr(target, "default_factory", None)
-        own_factory = factory is not None and planning.is_own(factory)
-        return not own_factory and not any(planning.is_own(type(value)) for value in values)  # type: ignore[attr-defined]
-    return True
-
-
-def _overlap(one: object, other: object) -> bool:
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not (isinstance(one, numpy.ndarray) and isinstance(other, numpy.ndarray)):
-        return False
-    return bool(numpy.may_share_memory(one, other))
-
-
 def _given(effects: Effects, loop: Loop) -> object:
     """What an iteration gave, for a person to read: a comprehension's element, or a loop's changes as pairs."""
     if loop.kind != "for":
@@ -836,27 +706,6 @@ def _short(item: object) -> str:
 
 def _refused_error(refusal: Refusal) -> RefusedError:
     return RefusedError(f"line {refusal.line}: {refusal.reason}")
-
-
-def _explained(plan: SitePlan, namespace: dict[str, Any]) -> list[str]:
-    head = f"line {plan.line}, {plan.kind} `{plan.label}`"
-    refusal = plan.refusal
-    if plan.loop is not None:
-        refusal = planning.inspect_loop(plan.loop, namespace, ()).refusal
-    if refusal is not None or plan.loop is None:
-        assert refusal is not None
-        return [f"{head}: stays serial: {refusal.reason} [{refusal.code}]"]
-    lines = [f"{head}: can be split"]
-    classes = {
-        "loop variable": plan.loop.targets,
-        "temporary": plan.loop.temporaries,
-        "changed, replayed in order": plan.loop.accumulators,
-        "read": {n for n in plan.loop.reads if n in namespace},
-    }
-    for name, members in classes.items():
-        if members:
-            lines.append(f"    {name}: {', '.join(sorted(members))}")
-    return lines
 
 
 class _interrupts_set_flag:  # noqa: N801 -- reads as a clause: with _interrupts_set_flag(run)

@@ -1,9 +1,12 @@
-"""What of a cell can run in parallel: `read_cell` reads its text, `inspect_loop` what it calls; neither runs it."""
+"""What of a cell can run in parallel: `read_cell` reads its text, `check_loop` what it reaches; neither runs it."""
 
 from mpnb.plan.cell import CONSUMERS, read_cell
+from mpnb.plan.explain import explained
 from mpnb.plan.loops import BREAK
-from mpnb.plan.purity import SAFE_ITERABLES, Finding, inspect_loop, is_own
+from mpnb.plan.objects import UNALIASED, check_loop, is_safe
+from mpnb.plan.purity import Finding, inspect_loop
 from mpnb.plan.rewrite import RUN
+from mpnb.plan.task import make_task
 from mpnb.plan.types import REFUSALS, CellPlan, Effect, Loop, Refusal, SitePlan
 
 __all__ = [
@@ -11,14 +14,17 @@ __all__ = [
     "CONSUMERS",
     "REFUSALS",
     "RUN",
-    "SAFE_ITERABLES",
+    "UNALIASED",
     "CellPlan",
     "Effect",
     "Finding",
     "Loop",
     "Refusal",
     "SitePlan",
+    "check_loop",
+    "explained",
     "inspect_loop",
-    "is_own",
+    "is_safe",
+    "make_task",
     "read_cell",
 ]

@@ -31,7 +31,7 @@ _EFFECT_METHODS: Final = frozenset(
     {"append", "appendleft", "insert", "add", "discard", "extend", "extendleft", "update"}
 )
 
-#: Forms of effects that may use up an operand at once, by what they are done to (`session` knows).
+#: Forms of effects that may use up an operand at once, by what they are done to (`task` knows).
 _CONSUMING: Final = frozenset({"extend", "extendleft", "update", "setitem", "augitem", "aug", "binop"})
 
 _PLAIN = (ast.Assign, ast.AugAssign, ast.Expr, ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)

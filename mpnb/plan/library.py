@@ -1,0 +1,136 @@
+"""Whose a function or class is, a library's or the user's own; and what a library's does. Looks, and calls nothing."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import random
+import sys
+import sysconfig
+import threading
+import types
+from pathlib import Path
+from typing import Any
+
+from mpnb.plan.tables import (
+    CHANGING_FUNCTIONS,
+    CHANGING_PREFIXES,
+    MUTATING_DUNDERS,
+    MUTATORS,
+    NOT_CHANGING,
+    READERS,
+    STATEFUL_FUNCTIONS,
+    STATEFUL_MODULES,
+    STATEFUL_TYPES,
+)
+from mpnb.plan.values import MISSING
+
+
+@functools.cache
+def _library_roots() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    roots = {str(Path(paths[key]).resolve()) for key in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return tuple(sorted(roots | {str(Path(entry).resolve()) for entry in sys.path if entry.endswith("-packages")}))
+
+
+@functools.cache
+def is_library_module(name: str) -> bool:
+    """Tell whether a module is of the standard library or site-packages, not `__main__` or a local file."""
+    if name in {"__main__", ""}:
+        return False
+    if name.startswith("_cython_"):  # the type of functions compiled by Cython
+        return True
+    module = sys.modules.get(name)
+    filename = getattr(module, "__file__", None)
+    if filename is None:
+        return name.split(".", maxsplit=1)[0] in sys.stdlib_module_names or (
+            module is not None and name in sys.builtin_module_names
+        )
+    return str(Path(filename).resolve()).startswith(_library_roots()) or name.split(".", maxsplit=1)[0] == "mpnb"
+
+
+def is_own(thing: object) -> bool:
+    """Tell whether a function or class is defined in the notebook, or in a module of the user's own."""
+    module = getattr(thing, "__module__", None)
+    if isinstance(thing, types.FunctionType):
+        module = thing.__globals__.get("__name__", module)
+        if module == "__main__" and thing.__code__.co_filename.startswith("<string>"):
+            return True
+    return isinstance(module, str) and not is_library_module(module)
+
+
+def changes_owner(method: types.BuiltinFunctionType | types.MethodWrapperType) -> bool:
+    """Tell whether it is a method of an object, and one that changes it or moves it on."""
+    owner = getattr(method, "__self__", None)
+    if owner is None or isinstance(owner, types.ModuleType | type):
+        return False
+    return method.__name__ in MUTATORS | READERS | MUTATING_DUNDERS
+
+
+def why_stateful(thing: object) -> tuple[str, str] | None:
+    """Is a callable in the table of stateful ones? (code, why) or None."""
+    owner = getattr(thing, "__self__", None)
+    np_random = sys.modules.get("numpy.random")
+    generators: tuple[type, ...] = (random.Random,)
+    if np_random is not None:
+        generators += (np_random.RandomState, np_random.Generator)
+    if isinstance(owner, generators):
+        return STATEFUL_MODULES["random"]
+    if isinstance(thing, type):
+        if issubclass(thing, generators) or thing.__module__.startswith("numpy.random"):
+            return None  # a generator made in the iteration is the iteration's own
+        if issubclass(thing, threading.Thread):
+            return STATEFUL_MODULES["threading"]
+    if owner is not None and not isinstance(owner, types.ModuleType | type) and isinstance(owner, STATEFUL_TYPES):
+        return "stateful", "keeps state outside the notebook's names"
+    module = getattr(thing, "__module__", None) or getattr(owner, "__name__", None)
+    name = getattr(thing, "__name__", "")
+    if not isinstance(module, str):
+        return None
+    if name in STATEFUL_FUNCTIONS and is_library_module(module):
+        return "stateful", "changes the state of this process"
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        entry = STATEFUL_MODULES.get(".".join(parts[:length]))
+        if entry is not None:
+            return entry
+    return None
+
+
+def imported(alias: ast.alias) -> Any:
+    """The module that an import binds, where it has been imported already."""
+    return sys.modules.get(alias.name.split(".")[0] if alias.asname is None else alias.name, MISSING)
+
+
+def sounds_changing(method: str) -> bool:
+    """Tell whether a method of a library's object changes the object, by its name."""
+    return method in MUTATING_DUNDERS or (method.startswith(CHANGING_PREFIXES) and method not in NOT_CHANGING)
+
+
+def changes_first(thing: object) -> bool:
+    """Tell whether this is a function of a library that changes its first argument."""
+    names = CHANGING_FUNCTIONS.get((getattr(thing, "__module__", None) or "").lstrip("_"))
+    return names is not None and getattr(thing, "__name__", "") in names
+
+
+def generator_types() -> tuple[type, ...]:
+    """The types of random generators that are shared when they are not made in the iteration."""
+    np_random = sys.modules.get("numpy.random")
+    return (random.Random,) if np_random is None else (random.Random, np_random.RandomState, np_random.Generator)
+
+
+def static_attribute(owner: object, attribute: str) -> Any:
+    """An attribute of a module or class, or a method of an object, got without running any code of the user's."""
+    if isinstance(owner, types.ModuleType):
+        return vars(owner).get(attribute, MISSING)
+    if isinstance(owner, type):
+        found = inspect.getattr_static(owner, attribute, MISSING)
+        return found.__func__ if isinstance(found, staticmethod | classmethod) else found
+    if is_own(type(owner)):
+        return MISSING
+    own = getattr(owner, "__dict__", None)
+    if isinstance(own, dict) and attribute in own:
+        return own[attribute]
+    found = inspect.getattr_static(type(owner), attribute, MISSING)
+    return found if isinstance(found, types.FunctionType | types.BuiltinFunctionType) else MISSING
