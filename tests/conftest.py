@@ -64,6 +64,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the long tests too")
 
 
+def pytest_configure() -> None:
+    """Take interrupts again: a script that starts the tests in the background hands them down ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what takes long, and what needs a browser where there is none; each skip says why."""
     full = config.getoption("--full")
