@@ -117,9 +117,10 @@ class Engine(Protocol):
 
 
 class _Notebook:
-    """How to get at the engine of the notebook, from the moment that it is on its way."""
+    """How to get at the engine of the notebook, from the moment that it is on its way; how many cells have run."""
 
     engine: Callable[[], Engine] | None = None
+    cells: int = 0
 
 
 notebook: Final = _Notebook()

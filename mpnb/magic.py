@@ -32,16 +32,14 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from mpnb.engine import Engine
-    from mpnb.events import Event
     from mpnb.session import Options, Run
+    from mpnb.view import View
 
 MARK: Final = "%%parallel"
 #: Cell magics that run the cell as Python through IPython: %%parallel goes below them.
 _TRANSPARENT: Final = frozenset({"%%time", "%%capture"})
 #: What the names begin with that a rewritten cell uses, and that go when it is over.
 _HIDDEN: Final = "_mpnb"
-#: Seconds after which a run in the pool shows its panel; shorter ones would only flicker.
-_PANEL_AFTER_S: Final = 0.25
 
 
 class _LineParser(argparse.ArgumentParser):
@@ -151,7 +149,7 @@ class CellTransformer(ast.NodeTransformer):
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self.run: Run | None = None
-        self.view: _View | None = None
+        self.view: View | None = None
 
     def visit(self, node: Any) -> Any:
         """Rewrite a cell that carries the mark; give any other back as it is."""
@@ -168,10 +166,11 @@ class CellTransformer(ast.NodeTransformer):
 
     def _rewritten(self, node: ast.Module, options: Options) -> ast.Module:
         from mpnb import plan, session
+        from mpnb.view import View
 
         self.finish("finished")  # a run left over from a cell that never ended
         cell = plan.read_cell(node)
-        self.view = None if options.quiet or options.explain else _View()
+        self.view = None if options.quiet or options.explain else View()
         listeners = [self.view.on_event] if self.view else []
         run = session.current().begin(cell, self.shell.user_ns, options, listeners)
         if self.view:
@@ -191,6 +190,7 @@ class CellTransformer(ast.NodeTransformer):
 
     def after_cell(self, result: Any) -> None:
         """IPython's post_run_cell: the cell is over, however it ended."""
+        notebook.cells += 1
         error = result.error_in_exec or result.error_before_exec
         stopped = isinstance(error, KeyboardInterrupt)
         self.finish("stopped" if stopped else "failed" if error is not None else "finished")
@@ -206,33 +206,6 @@ class CellTransformer(ast.NodeTransformer):
         run.end(status)
         if view is not None:
             view.close()
-
-
-class _View:
-    """What the user sees of a run: a panel once it turns out to be long, and the summary at its end."""
-
-    def __init__(self) -> None:
-        self.run: Run | None = None
-        self.dashboard: Any = None
-        self.first_tick: float | None = None
-
-    def attach(self, run: Run) -> None:
-        from mpnb.dashboard import Dashboard
-
-        self.run = run
-        self.dashboard = Dashboard(run.record, on_stop=run.stop, key="run")
-
-    def on_event(self, event: Event) -> None:
-        if type(event).__name__ != "Ticked" or self.dashboard is None:
-            return
-        if self.first_tick is None:
-            self.first_tick = event.at
-        if event.at - self.first_tick >= _PANEL_AFTER_S:
-            self.dashboard.show()
-            self.dashboard.tick(event.at)
-
-    def close(self) -> None:
-        self.dashboard.finish()
 
 
 def load(shell: InteractiveShell, make_engine: Callable[[], Engine]) -> None:
@@ -272,7 +245,7 @@ class _Start(threading.Thread):
         except Exception as error:  # the first cell raises it, and runs serially
             self.error = error
         self.done.set()
-        for room in ("mpnb.jobs", "mpnb.session", "mpnb.dashboard"):
+        for room in ("mpnb.jobs", "mpnb.session", "mpnb.view", "mpnb.dashboard"):
             importlib.import_module(room)
 
     def engine(self) -> Engine:

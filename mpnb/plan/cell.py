@@ -1,6 +1,6 @@
 """A cell's syntax tree in, a `CellPlan` out: its sites found, each read by its own text, those that fit rewritten.
 
-Sites are looked for at every depth of the cell's own statements, not inside functions and classes. The outermost one
+Or a function's: `read_body`. Sites are looked for at every depth of its own statements, not inside functions and classes. The outermost one
 that can be split is split; what stands inside it runs where its iterations run.
 """
 
@@ -34,6 +34,14 @@ def read_cell(tree: ast.Module) -> CellPlan:
     return CellPlan(tree, finder.sites, "" if finder.sites else _why_none(tree))
 
 
+def read_body(function: ast.FunctionDef) -> CellPlan:
+    """Plan the body of a function, which is changed in place. Runs nothing and looks at no object."""
+    finder = _SiteFinder(in_function=True)
+    function.body = [finder.visit(statement) for statement in function.body]
+    tree = ast.Module([function], [])
+    return CellPlan(tree, finder.sites, "" if finder.sites else _why_none(ast.Module(function.body, [])))
+
+
 def _why_none(tree: ast.Module) -> str:
     if not tree.body:
         return "no loop here: the cell is empty"
@@ -58,7 +66,8 @@ def _own_nodes(tree: ast.AST) -> Iterator[ast.AST]:
 class _SiteFinder(ast.NodeTransformer):
     """Walks a cell from outside in; numbers the sites in the order in which it meets them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_function: bool = False) -> None:
+        self.in_function = in_function
         self.sites: list[SitePlan] = []
         self.label = ""
 
@@ -98,6 +107,9 @@ class _SiteFinder(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         return self._statement(node)
 
+    def visit_Return(self, node: ast.Return) -> ast.AST:
+        return self._statement(node)
+
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         return self._statement(node)
 
@@ -111,7 +123,7 @@ class _SiteFinder(ast.NodeTransformer):
             self.generic_visit(node)
             return node
         node.orelse = [self.visit(statement) for statement in node.orelse]
-        rewritten = rewrite_for(node, site.number, site.loop)
+        rewritten = rewrite_for(node, site.number, site.loop, in_function=self.in_function)
         # a site inside the iterable: for row in [load(p) for p in paths]
         rewritten.iter = self.visit(rewritten.iter)
         return rewritten

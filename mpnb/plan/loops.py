@@ -19,6 +19,7 @@ from mpnb.plan.types import Effect, Loop, Refusal
 
 #: Effect numbers beside those of a loop's own effects; negative, like the engine's STDOUT and STDERR.
 BREAK: Final = -3
+RETURN: Final = -5  # -4 is taken by the engine
 
 ITEM: Final = "_mpnb_item"
 EFFECTS: Final = "_mpnb_effects"
@@ -35,7 +36,7 @@ _EFFECT_METHODS: Final = frozenset(
 _CONSUMING: Final = frozenset({"extend", "extendleft", "update", "setitem", "augitem", "aug", "binop"})
 
 _PLAIN = (ast.Assign, ast.AugAssign, ast.Expr, ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
-_SIMPLE = (ast.Break, ast.Continue, ast.Pass, ast.Assert, ast.Raise)
+_SIMPLE = (ast.Break, ast.Continue, ast.Pass, ast.Assert, ast.Raise, ast.Return)
 _STATEMENTS: Final = _PLAIN + _SIMPLE
 _SUSPENDING: Final = (ast.Await, ast.Yield, ast.YieldFrom, ast.AsyncFor, ast.AsyncWith)
 _ITERABLE_WRAPPERS: Final = frozenset({"enumerate", "zip", "reversed"})
@@ -192,7 +193,8 @@ class _ForReader:
             raise _Refused(Refusal("carried", line, name, why))
 
         binds = self._binds(sorted(temporaries), flow.always)
-        task = _task(node, node.target, _with_breaks(body), binds)
+        returns = any(isinstance(inner, ast.Return) for statement in body for inner in ast.walk(statement))
+        task = _task(node, node.target, _with_ends(body, binds), binds)
         by_target: dict[str, tuple[Effect, ...]] = {}
         for effect in self.effects:
             if effect.form != "bind":
@@ -212,6 +214,7 @@ class _ForReader:
             task=task,
             iterable=node.iter,
             body=tuple(node.body),
+            returns=returns,
         )
 
     def _check_statements(self, body: list[ast.stmt]) -> None:
@@ -224,6 +227,15 @@ class _ForReader:
                     raise _refuse("statement", inner, keyword, "inside a loop is not split", "move it above the loop")
                 if isinstance(inner, ast.TryStar):
                     raise _refuse("statement", inner, "except*", "inside a loop is not split")
+                if isinstance(inner, ast.Try) and inner.finalbody:
+                    self._check_returns(inner)
+
+    @staticmethod
+    def _check_returns(attempt: ast.Try) -> None:
+        for inner in ast.walk(attempt):
+            if isinstance(inner, ast.Return):
+                why = "inside try … finally is not split: what stands in finally comes after it"
+                raise _refuse("statement", inner, "return", why, "return after the try")
 
     def add(self, found: _Found, where: ast.stmt) -> list[ast.stmt]:
         """Number an effect, and return the statement that records it in the worker."""
@@ -352,23 +364,35 @@ def _may_swallow(statement: ast.With) -> bool:
     )
 
 
-def _with_breaks(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Record every `break` that ends the loop itself, and make its iteration the last one."""
+def _with_ends(body: list[ast.stmt], binds: list[ast.stmt]) -> list[ast.stmt]:
+    """Record every `break` that ends the loop itself and every `return`, and make its iteration the last one."""
 
-    class Breaks(ast.NodeTransformer):
-        def visit_Break(self, node: ast.Break) -> list[ast.stmt]:
-            last = placed(ast.Assign([ast.Name(LAST, ast.Store())], ast.Constant(True)), node)
-            return [_record(BREAK, [], node), last, node]
+    class Ends(ast.NodeTransformer):
+        depth = 0  # of loops inside the body, which have their own breaks
 
-        def visit_For(self, node: ast.For) -> ast.For:
-            node.orelse = [one for statement in node.orelse for one in _listed(self.visit(statement))]
-            return node  # its own body has its own breaks
+        def visit_Break(self, node: ast.Break) -> list[ast.stmt] | ast.stmt:
+            return node if self.depth else [_record(BREAK, [], node), _is_last(node), node]
 
-        def visit_While(self, node: ast.While) -> ast.While:
+        def visit_Return(self, node: ast.Return) -> list[ast.stmt]:
+            value = node.value if node.value is not None else ast.Constant(None)
+            recorded = _record(RETURN, [value], node)
+            return [recorded, _is_last(node), *copy.deepcopy(binds), ast.copy_location(ast.Return(), node)]
+
+        def _loop(self, node: ast.For | ast.While) -> ast.For | ast.While:
+            self.depth += 1
+            node.body = [one for statement in node.body for one in _listed(self.visit(statement))]
+            self.depth -= 1
             node.orelse = [one for statement in node.orelse for one in _listed(self.visit(statement))]
             return node
 
-    return [one for statement in body for one in _listed(Breaks().visit(statement))]
+        visit_For = visit_While = _loop
+
+    ends = Ends()
+    return [one for statement in body for one in _listed(ends.visit(statement))]
+
+
+def _is_last(where: ast.AST) -> ast.Assign:
+    return placed(ast.Assign([ast.Name(LAST, ast.Store())], ast.Constant(True)), where)
 
 
 def _listed(result: ast.stmt | list[ast.stmt]) -> list[ast.stmt]:

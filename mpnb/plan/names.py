@@ -7,10 +7,12 @@ nested comprehension, lambda or function belong to that one and do not appear.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final, TypeVar
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_Tree = TypeVar("_Tree", bound=ast.AST)
 Position = tuple[int, int]
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
@@ -266,6 +268,9 @@ class _Follower:
             case ast.Raise(exc=exc, cause=cause):
                 self.expression(cause, self.expression(exc, bound))
                 return None
+            case ast.Return(value=value):
+                self.ends.append(self.expression(value, bound))
+                return None
             case _:
                 return self.expression(node, bound)
 
@@ -319,3 +324,53 @@ def _surely_evaluated(node: ast.AST) -> Iterator[ast.AST]:
         case _:
             for child in ast.iter_child_nodes(node):
                 yield from _surely_evaluated(child)
+
+
+def mangled(tree: _Tree, class_name: str) -> _Tree:
+    """Give the private names in a method's tree the form that they have in its class: `__x` → `_Class__x`."""
+    prefix = class_name.lstrip("_")
+    if prefix:
+        _Mangler(f"_{prefix}").visit(tree)
+    return tree
+
+
+class _Mangler(ast.NodeVisitor):
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+
+    def generic_visit(self, node: ast.AST) -> None:
+        for field in _NAMING.get(type(node), ()):
+            name = getattr(node, field)
+            if isinstance(name, str):
+                setattr(node, field, self._mangled(name))
+            elif isinstance(name, list):
+                setattr(node, field, [self._mangled(each) for each in name])
+        super().generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        """A class inside mangles with its own name; only what stands outside its body is this one's."""
+        node.name = self._mangled(node.name)
+        for outer in [*node.decorator_list, *node.bases, *node.keywords]:
+            self.visit(outer)
+
+    def _mangled(self, name: str) -> str:
+        private = name.startswith("__") and not name.endswith("__") and "." not in name
+        return self.prefix + name if private else name
+
+
+#: The fields of syntax that hold names of the user's.
+_NAMING: Final[Mapping[type[ast.AST], tuple[str, ...]]] = {
+    ast.Name: ("id",),
+    ast.Attribute: ("attr",),
+    ast.arg: ("arg",),
+    ast.keyword: ("arg",),
+    ast.FunctionDef: ("name",),
+    ast.AsyncFunctionDef: ("name",),
+    ast.Global: ("names",),
+    ast.Nonlocal: ("names",),
+    ast.alias: ("name", "asname"),
+    ast.ExceptHandler: ("name",),
+    ast.MatchAs: ("name",),
+    ast.MatchStar: ("name",),
+    ast.MatchMapping: ("rest",),
+}

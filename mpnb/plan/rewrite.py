@@ -12,7 +12,14 @@
                                          else:
                                              ORELSE
 
-A `break` skips every `else`, as it does in the plain loop. All made nodes carry the place of what they stand for, so
+A `break` skips every `else`, as it does in the plain loop. A function begins its own run, one a call:
+
+    def f(xs):                   def f(xs):
+        BODY               →         _mpnb = _mpnb_begin()
+                                     with _mpnb:
+                                         BODY, its loops as above
+
+All made nodes carry the place of what they stand for, so
 that tracebacks name the notebook's own lines.
 """
 
@@ -29,6 +36,8 @@ from mpnb.plan.types import Loop
 RUN: Final = "_mpnb"
 REPLAY: Final = "_mpnb_fx"
 VALUE: Final = "_mpnb_value"
+MENDED: Final = "_mpnb_mended"
+BEGIN: Final = "_mpnb_begin"
 
 
 def _call(method: str, *arguments: ast.expr, of: ast.expr | None = None) -> ast.Call:
@@ -75,16 +84,16 @@ def noted_value(statement: ast.Expr) -> list[ast.stmt]:
     return [noted(kept), placed(ast.Expr(ast.Name(VALUE, ast.Load())), statement)]
 
 
-def rewrite_for(node: ast.For, number: int, loop: Loop) -> ast.For:
+def rewrite_for(node: ast.For, number: int, loop: Loop, *, in_function: bool = False) -> ast.For:
     """The three phases of a `for` loop."""
     rest = ast.For(copy.deepcopy(node.target), _rest(number), [_noting(copy.deepcopy(node.body))], node.orelse)
     replayed = ast.For(
-        ast.Name(REPLAY, ast.Store()), _call("pool", of=_site(number)), _replay(node, number, loop), [rest]
+        ast.Name(REPLAY, ast.Store()), _call("pool", of=_site(number)), _replay(node, number, loop, in_function=in_function), [rest]
     )
     return placed(ast.For(node.target, _items(number, node.iter), node.body, [replayed]), node)
 
 
-def _replay(node: ast.For, number_of_site: int, loop: Loop) -> list[ast.stmt]:
+def _replay(node: ast.For, number_of_site: int, loop: Loop, *, in_function: bool) -> list[ast.stmt]:
     """One iteration's effects: raise what ended the loop, bind the loop variable, redo each effect in order."""
 
     def attribute(name: str) -> ast.expr:
@@ -106,8 +115,32 @@ def _replay(node: ast.For, number_of_site: int, loop: Loop) -> list[ast.stmt]:
         effects = ast.With(
             [ast.withitem(_call("replaying", ast.Name(REPLAY, ast.Load()), of=_site(number_of_site)))], [effects]
         )
+        if in_function:
+            effects = _mending(effects, number_of_site, loop)
     broken = ast.If(attribute("broke"), [ast.Break()], [])
-    return [raised, bound, effects, broken]
+    returned = ast.If(attribute("returned"), [ast.Return(attribute("value"))], [])
+    return [raised, bound, effects, broken, *([returned] if loop.returns else [])]
+
+
+def _mending(effects: ast.stmt, number: int, loop: Loop) -> ast.Try:
+    """Around the effects of an iteration: only the function itself can set its names as they were when one failed."""
+    mended: list[ast.stmt] = [
+        ast.Assign([ast.Name(MENDED, ast.Store())], ast.Attribute(_site(number), "mended", ast.Load()))
+    ]
+    for name in sorted(loop.temporaries):
+        test = ast.Compare(ast.Constant(name), [ast.In()], [ast.Name(MENDED, ast.Load())])
+        value = ast.Subscript(ast.Name(MENDED, ast.Load()), ast.Constant(name), ast.Load())
+        mended.append(ast.If(test, [ast.Assign([ast.Name(name, ast.Store())], value)], []))
+    return ast.Try([effects], [ast.ExceptHandler(None, None, [*mended, ast.Raise(None, None)])], [], [])
+
+
+def rewrite_function(node: ast.FunctionDef) -> ast.FunctionDef:
+    """The statements of a function, its loops rewritten, within a run that each call begins for itself."""
+    begun = ast.Assign([ast.Name(RUN, ast.Store())], ast.Call(ast.Name(BEGIN, ast.Load()), [], []))
+    within = ast.With([ast.withitem(ast.Name(RUN, ast.Load()))], node.body)
+    first = node.body[0]
+    node.body = [placed(begun, first), placed(within, first)]
+    return node
 
 
 def rewrite_comprehension(node: Comprehension, number: int, loop: Loop) -> ast.expr:
@@ -133,4 +166,15 @@ def rewrite_map(node: ast.Call, number: int) -> ast.expr:
     return placed(_call("collect_generator", node, rest, of=_site(number)), node)
 
 
-__all__ = ["REPLAY", "RUN", "VALUE", "noted", "noted_value", "rewrite_comprehension", "rewrite_for", "rewrite_map"]
+__all__ = [
+    "BEGIN",
+    "REPLAY",
+    "RUN",
+    "VALUE",
+    "noted",
+    "noted_value",
+    "rewrite_comprehension",
+    "rewrite_for",
+    "rewrite_function",
+    "rewrite_map",
+]

@@ -79,7 +79,7 @@ class Loop:
 
     `reads` are the names of the cell that it only reads (broadcast), `accumulators` those that it only changes,
     `temporaries` those that every iteration sets before it reads them, `kept_last` those of them that every iteration
-    sets, so that only the last one's matter.
+    sets, so that only the last one's matter. `returns`: there is a `return` in it, so it stands in a function.
     """
 
     kind: str
@@ -97,6 +97,7 @@ class Loop:
     iterable: ast.expr
     body: tuple[ast.stmt, ...]
     consumer: str = ""
+    returns: bool = False
     source: str = field(default="", repr=False)
 
     @property

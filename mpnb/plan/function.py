@@ -1,0 +1,177 @@
+"""A function's code and the lines of its file in, a `FunctionPlan` or a `Refusal` out: the function with its loops split.
+
+The plan is written over the function's own names, which are its locals and what it closes over. The rewritten code has
+the file, the lines and the free names of the function's own, and one free name more: what gives each call its run.
+"""
+
+from __future__ import annotations
+
+import __future__
+import ast
+import copy
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any, Final
+
+from mpnb.plan.cell import read_body
+from mpnb.plan.names import argument_names, mangled, read_names
+from mpnb.plan.rewrite import BEGIN, RUN, rewrite_function
+from mpnb.plan.types import CellPlan, Refusal
+
+_SCOPE: Final = "_mpnb_scope"
+_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200  # of co_flags
+_SEES_FRAMES: Final = frozenset({"_getframe", "currentframe", "set_trace"})
+_SEES_NAMES: Final = frozenset({"locals", "exec", "eval", "breakpoint", *_SEES_FRAMES})
+_SEES_NAMES_BARE: Final = frozenset({"vars", "dir"})
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionPlan:
+    """A function rewritten: its sites, its new code, and the names that are its own, bound or not."""
+
+    cell: CellPlan
+    code: CodeType
+    names: frozenset[str]
+
+
+def read_function(code: CodeType, lines: Sequence[str]) -> FunctionPlan | Refusal:
+    """Plan the function that has this code, found in the lines of its file. Runs nothing and looks at no object."""
+    name = code.co_name
+    if code.co_flags & (_COROUTINE | _ASYNC_GENERATOR):
+        return Refusal("statement", code.co_firstlineno, name, "is asynchronous")
+    if code.co_flags & _GENERATOR:
+        why = "is a generator, whose loops wait for who uses it"
+        return Refusal("statement", code.co_firstlineno, name, why, "collect in a list, and return that")
+    node = _find(code, "".join(lines))
+    if node is None:
+        return Refusal("no-source", code.co_firstlineno, name, "can't be looked into: its source is not to be had")
+    refusal = _check(node)
+    if refusal is not None:
+        return refusal
+    defs = read_names(node.body).defs.keys() | argument_names(node.args)
+    own = defs & {*code.co_varnames, *code.co_cellvars} | set(code.co_freevars)
+    cell = read_body(node)
+    if not cell.sites:
+        return Refusal("statement", node.lineno, name, f"has nothing to split: {cell.note}")
+    refused = [site.refusal for site in cell.sites if site.refusal is not None]
+    if len(refused) == len(cell.sites):
+        return refused[0]
+    rewritten = _compiled(rewrite_function(node), code)
+    if rewritten is None:
+        return Refusal("dynamic", node.lineno, name, "has names that can't be followed")
+    return FunctionPlan(cell, rewritten, frozenset(own))
+
+
+@functools.lru_cache(maxsize=64)
+def _parse(source: str) -> ast.Module | None:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _find(code: CodeType, source: str) -> ast.FunctionDef | None:
+    """A copy of the function's own syntax, private names as the class has them; None where it is not to be had."""
+    tree = _parse(source)
+    found = [] if tree is None else list(_functions(tree, ""))
+    fitting = [
+        (node, class_name)
+        for node, class_name in found
+        if node.name == code.co_name
+        and min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) == code.co_firstlineno
+    ]
+    if len(fitting) != 1:
+        return None
+    node, class_name = copy.deepcopy(fitting[0])
+    arguments = node.args
+    parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    if [parameter.arg for parameter in parameters if parameter is not None] != _parameters(code) and not class_name:
+        return None  # the file is not what it was when the function was made
+    mangled(node, class_name)
+    node.name = code.co_name
+    # None of this runs again: the function is made from its code alone.
+    node.decorator_list = [ast.copy_location(ast.Name(BEGIN, ast.Load()), each) for each in node.decorator_list]
+    arguments.defaults = [ast.copy_location(ast.Constant(None), each) for each in arguments.defaults]
+    arguments.kw_defaults = [each and ast.copy_location(ast.Constant(None), each) for each in arguments.kw_defaults]
+    node.returns = None
+    for parameter in parameters:
+        if parameter is not None:
+            parameter.annotation = None
+    return node
+
+
+def _parameters(code: CodeType) -> list[str]:
+    extra = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)  # *args, **kwargs
+    return list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + extra])
+
+
+def _functions(tree: ast.AST, class_name: str) -> Iterator[tuple[ast.FunctionDef, str]]:
+    """Every function of a tree, each with the name of the class that it stands in at some depth."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.FunctionDef):
+            yield child, class_name
+        yield from _functions(child, child.name if isinstance(child, ast.ClassDef) else class_name)
+
+
+def _check(function: ast.FunctionDef) -> Refusal | None:
+    """What keeps a whole function as it is."""
+    if getattr(function, "type_params", None):
+        return Refusal("statement", function.lineno, function.name, "has type parameters")
+    for inner in ast.walk(function):
+        if type(inner).__name__ == "TypeAlias":
+            return Refusal("statement", inner.lineno, "type", "is not split yet")  # type: ignore[attr-defined]
+        name = inner.id if isinstance(inner, ast.Name) else inner.attr if isinstance(inner, ast.Attribute) else ""
+        if name in (_SEES_NAMES if isinstance(inner, ast.Name) else _SEES_FRAMES):
+            assert isinstance(inner, ast.expr)
+            return Refusal("dynamic", inner.lineno, name, "sees every name of the function")
+        if name.startswith(RUN) and name != BEGIN:
+            return Refusal("dynamic", function.lineno, name, "is a name of mpnb's own")
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and not inner.args:
+            if inner.func.id in _SEES_NAMES_BARE:
+                return Refusal("dynamic", inner.lineno, inner.func.id, "sees every name of the function")
+    return None
+
+
+def _compiled(function: ast.FunctionDef, code: CodeType) -> CodeType | None:
+    """The function's new code; None where its names would not be what they are in the old."""
+    arguments = [ast.arg(name) for name in (*code.co_freevars, BEGIN)]
+    scope = ast.FunctionDef(
+        _SCOPE,
+        ast.arguments(posonlyargs=[], args=arguments, kwonlyargs=[], kw_defaults=[], defaults=[]),
+        [function],
+        [],
+    )
+    if "type_params" in ast.FunctionDef._fields:
+        scope.type_params = []  # type: ignore[attr-defined]  # from Python 3.12 on
+    module = ast.fix_missing_locations(ast.Module([scope], []))
+    flags = code.co_flags & __future__.annotations.compiler_flag
+    outer = compile(module, code.co_filename, "exec", flags=flags, dont_inherit=True)
+    made = _inner(_inner(outer, _SCOPE), code.co_name)
+    same = ("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_firstlineno")
+    if set(made.co_freevars) != {*code.co_freevars, BEGIN} or any(getattr(made, a) != getattr(code, a) for a in same):
+        return None
+    if _parameters(made) != _parameters(code):
+        return None
+    renamed = _renamed(made, made.co_qualname + ".", code.co_qualname + ".")
+    return renamed.replace(co_qualname=code.co_qualname)
+
+
+def _inner(code: CodeType, name: str) -> CodeType:
+    return next(each for each in code.co_consts if isinstance(each, CodeType) and each.co_name == name)
+
+
+def _renamed(code: CodeType, old: str, new: str) -> CodeType:
+    """The same code with all that is defined inside it known by its place in the notebook's function."""
+
+    def fitting(constant: Any) -> Any:
+        if isinstance(constant, CodeType):
+            return _renamed(constant, old, new)
+        return new + constant[len(old) :] if isinstance(constant, str) and constant.startswith(old) else constant
+
+    name = fitting(code.co_qualname)
+    return code.replace(co_qualname=name, co_consts=tuple(fitting(constant) for constant in code.co_consts))
+
+
+__all__ = ["FunctionPlan", "read_function"]

@@ -1,0 +1,61 @@
+"""A run that splits nothing: what a rewritten function speaks to in a worker, and inside a loop that runs already.
+
+It takes the place of `session.Run`, `SiteRun` and what these hand out, all at once, and keeps no state. A worker gets
+it with the function, so it must stay light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+
+class Serial:
+    """Every site of the function runs over its own items, as if nothing had been rewritten."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Serial:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def open(self, _number: int) -> Serial:
+        """A site is reached."""
+        return self
+
+    at = open
+
+    def noting(self) -> Serial:
+        """Around statements of the user's."""
+        return self
+
+    @staticmethod
+    def leaf(iterable: Any) -> Any:
+        """What is really looped over: as it is."""
+        return iterable
+
+    items = made = leaf
+
+    @staticmethod
+    def pool() -> tuple[()]:
+        """No effects come from a pool."""
+        return ()
+
+    rest = pool
+
+    @staticmethod
+    def collect_list(head: Any, _rest: Iterable[Any]) -> Any:
+        """The whole result has been made already."""
+        return head
+
+    collect_set = collect_dict = collect_generator = collect_list
+
+
+SERIAL: Final = Serial()
+
+
+def begin_serially() -> Serial:
+    """Give a function its run, where that is to be none; in a worker this stands for `functions.Beginning`."""
+    return SERIAL
