@@ -1,6 +1,7 @@
 """mpnb: an ordinary notebook cell on every core.
 
-`%load_ext mpnb`, then `%%parallel` on top of a cell. `last_run()` tells what became of it.
+`%load_ext mpnb`, then `%%parallel` on top of a cell, or `@mpnb.parallel` on a function. `last_run()` tells what became
+of it.
 
 Names are loaded when they are first used: a worker process imports this package too, and must start light.
 """
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from mpnb.errors import MpnbError as MpnbError
     from mpnb.errors import RefusedError as RefusedError
     from mpnb.errors import WorkerDiedError as WorkerDiedError
+    from mpnb.functions import parallel as parallel
     from mpnb.pool import Pool as Pool
     from mpnb.session import last_run as last_run
 
 __version__ = "0.1.0"
 
 _HOMES: Final = {
+    "parallel": "mpnb.functions",
     "last_run": "mpnb.session",
     "Pool": "mpnb.pool",
     "MpnbError": "mpnb.errors",
@@ -30,7 +33,7 @@ _HOMES: Final = {
     "WorkerDiedError": "mpnb.errors",
     "CodecError": "mpnb.errors",
 }
-__all__ = ["CodecError", "MpnbError", "Pool", "RefusedError", "WorkerDiedError", "last_run"]
+__all__ = ["CodecError", "MpnbError", "Pool", "RefusedError", "WorkerDiedError", "last_run", "parallel"]
 
 
 def __getattr__(name: str) -> Any:

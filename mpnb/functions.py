@@ -16,7 +16,6 @@ from collections.abc import Callable
 from types import CellType, FunctionType
 from typing import Any, Final, TypeVar, overload
 
-from mpnb import plan as planning
 from mpnb.engine import notebook
 from mpnb.errors import RefusedError
 from mpnb.events import Event, RunEnded
@@ -105,7 +104,7 @@ def _decorated(thing: Any, options: Options) -> Any:
         refused = [site.refusal for site in found.cell.sites if site.refusal is not None]
         if refused:
             _say_why(function, refused[0], options)
-    return _made(function, found, Beginning(found, options))
+    return _made(function, found, Beginning(found, function.__globals__, options))
 
 
 def _name(thing: object) -> str:
@@ -161,8 +160,9 @@ def _made(function: FunctionType, found: FunctionPlan, beginning: Beginning) -> 
 class Beginning:
     """What a rewritten function calls first: gives each call its run."""
 
-    def __init__(self, found: FunctionPlan, options: Options) -> None:
+    def __init__(self, found: FunctionPlan, namespace: dict[str, Any], options: Options) -> None:
         self.plan = found
+        self.namespace = namespace
         self.options = options
         self.shown_in = -1  # the cell in which calls were shown last
         self.shown = 0  # how many of them
@@ -179,7 +179,7 @@ class Beginning:
             return SERIAL
         view = None if self.options.quiet else _CallView(self)
         listeners = [view.on_event] if view else []
-        run = session.begin(self.plan.cell, None, self.options, listeners, names=self.plan.names)
+        run = session.begin(self.plan.cell, self.namespace, self.options, listeners, names=self.plan.names)
         if view:
             view.attach(run)
         return run
@@ -219,4 +219,4 @@ class _CallView(View):
         return any(site.was_split or (site.code not in {"", "small"} and plan.loop) for site, plan in sites)
 
 
-__all__ = ["parallel", "planning"]
+__all__ = ["parallel"]

@@ -7,7 +7,7 @@ it with the function, so it must stay light.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Self
 
 
 class Serial:
@@ -15,17 +15,17 @@ class Serial:
 
     __slots__ = ()
 
-    def __enter__(self) -> Serial:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
 
-    def open(self, _number: int) -> Serial:
-        """A site is reached."""
+    def at(self, _number: int) -> Serial:
+        """The site that is under way."""
         return self
 
-    at = open
+    open = at
 
     def noting(self) -> Serial:
         """Around statements of the user's."""

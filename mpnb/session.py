@@ -54,6 +54,7 @@ KEPT_BYTES: Final = 256 << 20
 _HOUSE: Final = str(Path(__file__).parent)
 
 _Made = TypeVar("_Made", list[Any], set[Any], dict[Any, Any])
+_ENDS: Final = frozenset({planning.BREAK, planning.RETURN})
 _KERNEL, _POOL, _REST, _DONE = "kernel", "pool", "rest", "done"
 
 
@@ -75,11 +76,13 @@ class Replay:
     item: object = None
     effects: Effects = field(default_factory=list)
     broke: bool = False
+    returned: int | None = None
+    value: object = None
     error: BaseException | None = None
 
 
 class Session:
-    """What stays between cells: the engine and the last record.
+    """What stays between cells: the engine, the last record, and the runs that have begun and not ended.
 
     Parameters
     ----------
@@ -90,6 +93,7 @@ class Session:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.last: Record | None = None
+        self.running: list[Run] = []
 
     def begin(
         self,
@@ -97,27 +101,42 @@ class Session:
         namespace: dict[str, Any],
         options: Options,
         listeners: Iterable[Callable[[Event], None]] = (),
+        names: frozenset[str] = frozenset(),
     ) -> Run:
-        """Start the run of a planned cell; its record is the last one from now on."""
-        run = Run(self.engine, cell, namespace, options, list(listeners))
+        """Start the run of a planned cell, or call of a function; its record is the last one from now on.
+
+        `namespace` are the notebook's names, and `names` those that are a function's own.
+        """
+        run = Run(self, cell, namespace, options, list(listeners), names)
+        self.running.append(run)
         self.last = run.record
         return run
 
+    def is_looping(self) -> bool:
+        """Tell whether a site is under way: what its iterations call must not be split once more.
+
+        A run begins only where none of those before it is in a site, so the last one tells.
+        """
+        return bool(self.running) and any(site.opened for site in self.running[-1].sites)
+
 
 class Run:
-    """One run of one cell: what the rewritten cell calls `_mpnb`."""
+    """One run of one cell, or of one call of a function: what the rewritten code calls `_mpnb`."""
 
     def __init__(
         self,
-        engine: Engine,
+        session: Session,
         cell: CellPlan,
         namespace: dict[str, Any],
         options: Options,
         listeners: list[Callable[[Event], None]],
+        names: frozenset[str],
     ) -> None:
-        self.engine = engine
+        self.session = session
+        self.engine = engine = session.engine
         self.cell = cell
         self.namespace = namespace
+        self.names = names
         self.options = options
         self.listeners = listeners
         self.workers = options.workers or engine.workers
@@ -144,7 +163,8 @@ class Run:
     def open(self, number: int) -> SiteRun:
         """A site is reached (in an outer serial loop: again)."""
         site = self.sites[number]
-        site.begin(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 -- the cell's own file, for tracebacks
+        frame = sys._getframe(1)  # noqa: SLF001 -- for its file, which tracebacks name, and a function's own names
+        site.begin(frame.f_code.co_filename, frame if self.names else None)
         return site
 
     def at(self, number: int) -> SiteRun:
@@ -180,10 +200,18 @@ class Run:
         """The plan of the cell in lines of text; nothing of it is run."""
         lines = [self.cell.note] if self.cell.note else []
         for plan in self.cell.sites:
-            lines += planning.explained(plan, self.namespace)
+            lines += planning.explained(plan, planning.Space(self.namespace))
         return lines
 
     # -- called by the session and the sites -------------------------------------------------------------------------
+
+    def __enter__(self) -> None:
+        """A function's call has begun."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """And is over."""
+        stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
+        self.end("finished" if kind is None else "stopped" if stopped else "failed")
 
     def tell(self, event: Event) -> None:
         """Add an event to the record and pass it on."""
@@ -201,6 +229,8 @@ class Run:
 
     def end(self, status: str) -> Record:
         """The cell is over: `finished`, `failed` or `stopped`."""
+        if self in self.session.running:
+            self.session.running.remove(self)
         for site in self.sites:
             site.end()
             site.forget()
@@ -242,9 +272,13 @@ class _Replaying:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, Exception):
-            self.site.mend(self.replay, self.site.run.namespace.get(ENTRY))
+    def __exit__(self, _kind: object, error: BaseException | None, trace: types.TracebackType | None) -> None:
+        self.site.mended = {}
+        if isinstance(error, Exception) and trace is not None:
+            run = self.site.run
+            self.site.mend(self.replay, (trace.tb_frame.f_locals if run.names else run.namespace).get(ENTRY))
+            if not run.names:
+                run.namespace.update(self.site.mended)  # a function does that itself
         self.site.before = self.replay
 
 
@@ -259,6 +293,9 @@ class SiteRun:
         self.opened = False
         self.orders = True  # until it was looked into
         self.filename = ""
+        self.frame: types.FrameType | None = None  # of the function that it stands in
+        self.space = planning.Space(run.namespace, run.names)  # from `check` on with what a function's names mean
+        self.mended: dict[str, Any] = {}  # see `mend`
         self.leaves: list[object] = []
         self.iterator: Iterator[Any] = iter(())
         self.pulled: deque[Any] = deque()
@@ -282,8 +319,9 @@ class SiteRun:
 
     # -- phase 1: in the kernel --------------------------------------------------------------------------------------
 
-    def begin(self, filename: str) -> None:
+    def begin(self, filename: str, frame: types.FrameType | None = None) -> None:
         """Reset for a new pass over the site."""
+        self.frame = frame
         self.phase = _KERNEL
         self.opened = True
         self.filename = filename
@@ -359,6 +397,8 @@ class SiteRun:
             if count:
                 now = clock() if self.phase == _DONE else now
                 self.run.record.add(KernelRan(at=now, site=self.plan.number, first=0, count=count, seconds=now - began))
+            if self.phase == _KERNEL:  # left early: a break, a return, an error
+                self.end()
 
     def _pays(self, seconds: float, count: int, total: int | None) -> bool:
         """Tell whether the rest of the site takes long enough for the pool to be worth its start."""
@@ -377,7 +417,9 @@ class SiteRun:
     def check(self) -> Refusal | None:
         """Look at the objects and helpers that the loop reaches; None when it may be split."""
         try:
-            finding = planning.check_loop(self.loop, self.run.namespace, self.leaves)
+            if self.frame is not None:
+                self.space = planning.Space(self.run.namespace, self.run.names, _own_names(self.frame, self.run.names))
+            finding = planning.check_loop(self.loop, self.space, self.leaves)
         except Exception as error:  # a hole in the inspection, or an object that can't bear to be looked at
             why = f"it could not be looked into ({type(error).__name__}: {error})"
             return Refusal("dynamic", self.plan.line, "", why)
@@ -413,13 +455,16 @@ class SiteRun:
                 self.phase = _DONE
                 yield Replay(error=KeyboardInterrupt())
             finally:
-                if self.phase == _POOL:  # a break
+                broke = self.phase == _POOL  # or returned
+                if broke:
                     self.phase = _DONE
                 if running is not None:
                     for outcome in running.close():
                         if outcome.error is None:
                             self._keep(outcome)
                 self.site.parallel = bool(self.taken)
+                if broke:
+                    self.end()
 
     def _tell(self, event: Event) -> None:
         """Pass an event on; while the pool works, a pending interrupt ends the wait that the event came from."""
@@ -454,7 +499,7 @@ class SiteRun:
             self._keep(outcome)
             yield from self._held_back()
             self.held = outcome
-            if not self.loop.kept_last or any(entry[0] == planning.BREAK for entry in outcome.effects):
+            if not self.loop.kept_last or any(entry[0] in _ENDS for entry in outcome.effects):
                 yield from self._held_back()
             if self.run.interrupted:
                 raise KeyboardInterrupt
@@ -469,24 +514,27 @@ class SiteRun:
     def _taken(self, outcome: Outcome) -> Replay:
         self.taken += 1
         self.index = outcome.index + 1
-        effects = [entry for entry in outcome.effects if entry[0] != planning.BREAK]
-        return Replay(self.pulled.popleft(), effects, broke=len(effects) < len(outcome.effects))
+        effects = [entry for entry in outcome.effects if entry[0] not in _ENDS]
+        ends = {entry[0]: entry[1:] for entry in outcome.effects if entry[0] in _ENDS}
+        item = self.pulled.popleft()
+        if planning.RETURN in ends:
+            which, value = ends[planning.RETURN]
+            return Replay(item, effects, returned=which, value=value)
+        return Replay(item, effects, broke=planning.BREAK in ends)
 
     def _job(self) -> Job:
-        namespace = self.run.namespace
+        space = self.space
         return Job(
-            function=planning.make_task(self.loop, self.filename, namespace),
+            function=planning.make_task(self.loop, self.filename, space),
             site=self.plan.number,
             first=self.index,
             expected_s=self.site.kernel_s / self.site.kernel_iterations if self.site.kernel_iterations else None,
             total=None if (total := self.total()) is None else total - self.index,
             orders=self.orders,
             targets=tuple(
-                namespace[name]
-                for name in self.loop.accumulators
-                if not isinstance(namespace[name], planning.UNALIASED)
+                space[name] for name in self.loop.accumulators if not isinstance(space[name], planning.UNALIASED)
             ),
-            hidden=self.loop.sets,
+            hidden=self.loop.sets - space.names,
         )
 
     def _feed(self) -> Iterator[tuple[Any, bool]]:
@@ -532,22 +580,24 @@ class SiteRun:
     def mend(self, replay: Replay, failed: object) -> None:
         """Run the iteration before again for the names it set, and the failed one up to the effect that failed.
 
+        `mended` then says what they must be.
+
         Iterations change nothing but through their effects, so they can be run again here; what they print is dropped.
         """
         names = {effect.number: effect.target for effect in self.loop.effects if effect.form == "bind"}
-        task = planning.make_task(self.loop, self.filename, self.run.namespace)
+        task = planning.make_task(self.loop, self.filename, self.space)
         own = [entry for entry in replay.effects if entry[0] >= 0]
         place = next((n for n, entry in enumerate(own) if entry is failed), None)
         with suppress(Exception), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             if self.before is not None:
                 effects: Effects = []
                 task((self.before.item, True), effects)
-                self.run.namespace.update({names[e[0]]: e[1] for e in effects if e[0] in names})
+                self.mended.update({names[e[0]]: e[1] for e in effects if e[0] in names})
             if place is not None:
                 reached = _Until(place)
                 with suppress(_Reached):
                     task((replay.item, False), reached)
-                self.run.namespace.update({n: reached.names[n] for n in self.loop.temporaries & reached.names.keys()})
+                self.mended.update({n: reached.names[n] for n in self.loop.temporaries & reached.names.keys()})
 
     # -- phase 3: a rest in the kernel -------------------------------------------------------------------------------
 
@@ -658,6 +708,8 @@ class SiteRun:
             self.opened = False
             self.run.record.add(SiteEnded(at=time.perf_counter(), site=self.plan.number, iterations=self.index))
             self.iterator = iter(())
+            self.frame = None
+            self.space = planning.Space(self.run.namespace, self.run.names)
 
     def forget(self) -> None:
         """Let go of everything of the user's."""
@@ -665,6 +717,7 @@ class SiteRun:
         self.held = self.before = None
         self.head = None
         self.pulled.clear()
+        self.mended = {}
 
 
 class _Reached(BaseException):
@@ -702,6 +755,15 @@ _SHOWN: Final = frozenset({int, float, str, bytes, bool, complex, type(None), ty
 def _short(item: object) -> str:
     text = repr(item)
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _own_names(frame: types.FrameType, names: frozenset[str]) -> dict[str, Any]:
+    """What those of a running function's names mean that are bound now."""
+    found = frame.f_locals
+    own = {name: found[name] for name in names if name in found}
+    if isinstance(found, dict):  # up to Python 3.12 a copy, which would keep objects alive until the function ends
+        found.clear()
+    return own
 
 
 def _refused_error(refusal: Refusal) -> RefusedError:

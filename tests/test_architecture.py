@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "events": "",
     "cores": "",
     "ordering": "",
+    "serial": "",
     "engine": "events",
     # objects and bytes, at both ends of the wire
     "buffers": "errors",
@@ -53,7 +54,9 @@ MAY_IMPORT = {
     "dashboard": "report record cores",
     # what ties them
     "session": "errors events engine plan record",
-    "magic": "errors events engine plan record report dashboard session",
+    "view": "events dashboard session",
+    "functions": "errors events engine serial plan session view",
+    "magic": "errors events engine plan record report dashboard session view",
 }
 
 # Looks upward by name, at the moment of use. Each is one too many, so each has its reason.

@@ -164,7 +164,7 @@ def test_what_takes_an_order(notebook: Notebook, cell: str, expected: str | bool
     loop = plan.read_cell(ast.parse(cell)).sites[0].loop
     assert loop is not None
     leaf = loop.iterable.args[0] if isinstance(loop.iterable, ast.Call) else loop.iterable
-    finding = plan.inspect_loop(loop, notebook.names, [eval(ast.unparse(leaf), notebook.names)])
+    finding = plan.inspect_loop(loop, plan.Space(notebook.names), [eval(ast.unparse(leaf), notebook.names)])
     assert (finding.refusal.code if finding.refusal else finding.orders) == expected
 
 

@@ -2,10 +2,11 @@
 
 from mpnb.plan.cell import CONSUMERS, read_cell
 from mpnb.plan.explain import explained
-from mpnb.plan.loops import BREAK
+from mpnb.plan.loops import BREAK, RETURN
 from mpnb.plan.objects import UNALIASED, check_loop, is_safe
 from mpnb.plan.purity import Finding, inspect_loop
 from mpnb.plan.rewrite import RUN
+from mpnb.plan.space import Space
 from mpnb.plan.task import make_task
 from mpnb.plan.types import REFUSALS, CellPlan, Effect, Loop, Refusal, SitePlan
 
@@ -13,6 +14,7 @@ __all__ = [
     "BREAK",
     "CONSUMERS",
     "REFUSALS",
+    "RETURN",
     "RUN",
     "UNALIASED",
     "CellPlan",
@@ -21,6 +23,7 @@ __all__ = [
     "Loop",
     "Refusal",
     "SitePlan",
+    "Space",
     "check_loop",
     "explained",
     "inspect_loop",

@@ -1,7 +1,7 @@
 """A cell's syntax tree in, a `CellPlan` out: its sites found, each read by its own text, those that fit rewritten.
 
-Or a function's: `read_body`. Sites are looked for at every depth of its own statements, not inside functions and classes. The outermost one
-that can be split is split; what stands inside it runs where its iterations run.
+Or a function's: `read_body`. Sites are looked for at every depth of its own statements, not inside functions and
+classes. The outermost one that can be split is split; what stands inside it runs where its iterations run.
 """
 
 from __future__ import annotations

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mpnb.plan.purity import inspect_loop
+from mpnb.plan.space import Space
 from mpnb.plan.types import SitePlan
 
 
-def explained(plan: SitePlan, namespace: dict[str, Any]) -> list[str]:
+def explained(plan: SitePlan, space: Space) -> list[str]:
     """What `--explain` says of one site."""
     head = f"line {plan.line}, {plan.kind} `{plan.label}`"
     refusal = plan.refusal
     if plan.loop is not None:
-        refusal = inspect_loop(plan.loop, namespace, ()).refusal
+        refusal = inspect_loop(plan.loop, space, ()).refusal
     if refusal is not None or plan.loop is None:
         assert refusal is not None
         return [f"{head}: stays serial: {refusal.reason} [{refusal.code}]"]
@@ -22,7 +21,7 @@ def explained(plan: SitePlan, namespace: dict[str, Any]) -> list[str]:
         "loop variable": plan.loop.targets,
         "temporary": plan.loop.temporaries,
         "changed, replayed in order": plan.loop.accumulators,
-        "read": {n for n in plan.loop.reads if n in namespace},
+        "read": {n for n in plan.loop.reads if n in space},
     }
     for name, members in classes.items():
         if members:

@@ -1,12 +1,12 @@
-"""A function's code and the lines of its file in, a `FunctionPlan` or a `Refusal` out: the function with its loops split.
+"""A function's code and the lines of its file in, a `FunctionPlan` out, its loops rewritten; or a `Refusal`.
 
 The plan is written over the function's own names, which are its locals and what it closes over. The rewritten code has
 the file, the lines and the free names of the function's own, and one free name more: what gives each call its run.
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import copy
 import functools
@@ -21,6 +21,7 @@ from mpnb.plan.rewrite import BEGIN, RUN, rewrite_function
 from mpnb.plan.types import CellPlan, Refusal
 
 _SCOPE: Final = "_mpnb_scope"
+_MADE: Final = "_mpnb_made"  # the scope must not have the function's own name: it may be a global one
 _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200  # of co_flags
 _SEES_FRAMES: Final = frozenset({"_getframe", "currentframe", "set_trace"})
 _SEES_NAMES: Final = frozenset({"locals", "exec", "eval", "breakpoint", *_SEES_FRAMES})
@@ -54,7 +55,7 @@ def read_function(code: CodeType, lines: Sequence[str]) -> FunctionPlan | Refusa
     own = defs & {*code.co_varnames, *code.co_cellvars} | set(code.co_freevars)
     cell = read_body(node)
     if not cell.sites:
-        return Refusal("statement", node.lineno, name, f"has nothing to split: {cell.note}")
+        return Refusal("statement", node.lineno, "", cell.note)
     refused = [site.refusal for site in cell.sites if site.refusal is not None]
     if len(refused) == len(cell.sites):
         return refused[0]
@@ -90,16 +91,38 @@ def _find(code: CodeType, source: str) -> ast.FunctionDef | None:
     if [parameter.arg for parameter in parameters if parameter is not None] != _parameters(code) and not class_name:
         return None  # the file is not what it was when the function was made
     mangled(node, class_name)
-    node.name = code.co_name
+    node.name = _MADE
     # None of this runs again: the function is made from its code alone.
     node.decorator_list = [ast.copy_location(ast.Name(BEGIN, ast.Load()), each) for each in node.decorator_list]
     arguments.defaults = [ast.copy_location(ast.Constant(None), each) for each in arguments.defaults]
     arguments.kw_defaults = [each and ast.copy_location(ast.Constant(None), each) for each in arguments.kw_defaults]
     node.returns = None
+    if parameters and parameters[0] is not None:
+        node.body = [_Supers(parameters[0].arg).visit(statement) for statement in node.body]
     for parameter in parameters:
         if parameter is not None:
             parameter.annotation = None
     return node
+
+
+class _Supers(ast.NodeTransformer):
+    """`super()` as `super(__class__, self)`: a task has other parameters than the method that its loop stands in."""
+
+    def __init__(self, first: str) -> None:
+        self.first = first
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args and not node.keywords:
+            names = (ast.Name("__class__", ast.Load()), ast.Name(self.first, ast.Load()))
+            node.args = [ast.copy_location(name, node) for name in names]
+        return node
+
+    def _as_it_is(self, node: ast.AST) -> ast.AST:
+        return node  # a scope of its own, in which it means something else
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = visit_ClassDef = _as_it_is
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _as_it_is
 
 
 def _parameters(code: CodeType) -> list[str]:
@@ -118,7 +141,7 @@ def _functions(tree: ast.AST, class_name: str) -> Iterator[tuple[ast.FunctionDef
 def _check(function: ast.FunctionDef) -> Refusal | None:
     """What keeps a whole function as it is."""
     if getattr(function, "type_params", None):
-        return Refusal("statement", function.lineno, function.name, "has type parameters")
+        return Refusal("statement", function.lineno, "", "it has type parameters")
     for inner in ast.walk(function):
         if type(inner).__name__ == "TypeAlias":
             return Refusal("statement", inner.lineno, "type", "is not split yet")  # type: ignore[attr-defined]
@@ -148,14 +171,14 @@ def _compiled(function: ast.FunctionDef, code: CodeType) -> CodeType | None:
     module = ast.fix_missing_locations(ast.Module([scope], []))
     flags = code.co_flags & __future__.annotations.compiler_flag
     outer = compile(module, code.co_filename, "exec", flags=flags, dont_inherit=True)
-    made = _inner(_inner(outer, _SCOPE), code.co_name)
+    made = _inner(_inner(outer, _SCOPE), _MADE)
     same = ("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_firstlineno")
     if set(made.co_freevars) != {*code.co_freevars, BEGIN} or any(getattr(made, a) != getattr(code, a) for a in same):
         return None
     if _parameters(made) != _parameters(code):
         return None
     renamed = _renamed(made, made.co_qualname + ".", code.co_qualname + ".")
-    return renamed.replace(co_qualname=code.co_qualname)
+    return renamed.replace(co_name=code.co_name, co_qualname=code.co_qualname)
 
 
 def _inner(code: CodeType, name: str) -> CodeType:

@@ -59,6 +59,7 @@ class Inspector:
 
     def __init__(self, namespace: Mapping[str, Any], reader: MakeReader) -> None:
         self.namespace = namespace
+        self.own: Mapping[str, Any] = {}  # where the loop stands in a function: that function's own names
         self.reader = reader
         self.summaries: dict[tuple[int, frozenset[str]], Summary] = {}
         self.alive: list[object] = []  # keeps the ids above from being used again
@@ -85,11 +86,21 @@ class Inspector:
         self._walk_left = 5_000
         return True
 
+    def closed_over(self) -> set[str]:
+        """The names that any of the functions looked into shares with the function that it was made in."""
+        return {
+            name for each in self.alive if isinstance(each, types.FunctionType) for name in each.__code__.co_freevars
+        }
+
     def meet(self, value: object, depth: int = 0) -> None:
         """Note the notebook classes of whatever hangs on a value that the loop reads."""
         self._walk_left -= 1
         if self._walk_left < 0 or depth > 12:
-            self.classes.update(v for v in self.namespace.values() if isinstance(v, type) and is_own(v))
+            self.classes.update(
+                value
+                for value in (*self.namespace.values(), *self.own.values())
+                if isinstance(value, type) and is_own(value)
+            )
             return
         kind = type(value)
         if isinstance(value, type):

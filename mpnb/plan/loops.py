@@ -165,8 +165,9 @@ class _ForReader:
         node = self.node
         _check_target(node.target)
         self._check_statements(node.body)
-        taker = _EffectTaker(self)
-        body = taker.block(copy.deepcopy(node.body), guarded=False)
+        body = copy.deepcopy(node.body)
+        returns = _take_returns(body)
+        body = _EffectTaker(self).block(body, guarded=False)
         accumulators = {effect.target for effect in self.effects}
 
         names = read_names(body)
@@ -193,8 +194,7 @@ class _ForReader:
             raise _Refused(Refusal("carried", line, name, why))
 
         binds = self._binds(sorted(temporaries), flow.always)
-        returns = any(isinstance(inner, ast.Return) for statement in body for inner in ast.walk(statement))
-        task = _task(node, node.target, _with_ends(body, binds), binds)
+        task = _task(node, node.target, _with_ends(body, binds, list(returns)), binds)
         by_target: dict[str, tuple[Effect, ...]] = {}
         for effect in self.effects:
             if effect.form != "bind":
@@ -214,7 +214,7 @@ class _ForReader:
             task=task,
             iterable=node.iter,
             body=tuple(node.body),
-            returns=returns,
+            returns=tuple(returns.values()),
         )
 
     def _check_statements(self, body: list[ast.stmt]) -> None:
@@ -364,7 +364,28 @@ def _may_swallow(statement: ast.With) -> bool:
     )
 
 
-def _with_ends(body: list[ast.stmt], binds: list[ast.stmt]) -> list[ast.stmt]:
+def _take_returns(body: list[ast.stmt]) -> dict[int, ast.Return | None]:
+    """Take the values of `return`s out: id of the statement → what is to be done in the kernel.
+
+    A value is made in the kernel, after the effects of its iteration, so it may read what the loop changes. Not so
+    where `with` or `try` would see how it is made.
+    """
+    taken: dict[int, ast.Return | None] = {}
+
+    def take(node: ast.AST, *, guarded: bool) -> None:
+        if isinstance(node, ast.Return):
+            taken[id(node)] = None if guarded else ast.copy_location(ast.Return(node.value), node)
+            if not guarded:
+                node.value = None
+        for child in ast.iter_child_nodes(node):
+            take(child, guarded=guarded or isinstance(node, ast.With | ast.Try))
+
+    for statement in body:
+        take(statement, guarded=False)
+    return taken
+
+
+def _with_ends(body: list[ast.stmt], binds: list[ast.stmt], returns: list[int]) -> list[ast.stmt]:
     """Record every `break` that ends the loop itself and every `return`, and make its iteration the last one."""
 
     class Ends(ast.NodeTransformer):
@@ -375,7 +396,7 @@ def _with_ends(body: list[ast.stmt], binds: list[ast.stmt]) -> list[ast.stmt]:
 
         def visit_Return(self, node: ast.Return) -> list[ast.stmt]:
             value = node.value if node.value is not None else ast.Constant(None)
-            recorded = _record(RETURN, [value], node)
+            recorded = _record(RETURN, [ast.Constant(returns.index(id(node))), value], node)
             return [recorded, _is_last(node), *copy.deepcopy(binds), ast.copy_location(ast.Return(), node)]
 
         def _loop(self, node: ast.For | ast.While) -> ast.For | ast.While:

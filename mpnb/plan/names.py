@@ -339,12 +339,12 @@ class _Mangler(ast.NodeVisitor):
         self.prefix = prefix
 
     def generic_visit(self, node: ast.AST) -> None:
-        for field in _NAMING.get(type(node), ()):
-            name = getattr(node, field)
+        for place in _NAMING.get(type(node), ()):
+            name = getattr(node, place)
             if isinstance(name, str):
-                setattr(node, field, self._mangled(name))
+                setattr(node, place, self._mangled(name))
             elif isinstance(name, list):
-                setattr(node, field, [self._mangled(each) for each in name])
+                setattr(node, place, [self._mangled(each) for each in name])
         super().generic_visit(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:

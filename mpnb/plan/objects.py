@@ -13,10 +13,11 @@ import fractions
 import sys
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from mpnb.plan.library import is_own
 from mpnb.plan.purity import Finding, inspect_loop
+from mpnb.plan.space import Space
 from mpnb.plan.tables import SAFE_ITERABLES
 from mpnb.plan.types import Loop, Refusal
 from mpnb.plan.values import MISSING
@@ -56,29 +57,29 @@ def is_safe(iterable: object) -> bool:
     return library == "pandas" and kind.__name__ in {"Series", "Index", "RangeIndex", "DataFrame", "DatetimeIndex"}
 
 
-def check_loop(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Finding:
+def check_loop(loop: Loop, space: Space, leaves: list[object]) -> Finding:
     """Everything about a loop that depends on objects: iterables, accumulators, builtins, helpers."""
-    refusal = _check_objects(loop, namespace, leaves)
-    return inspect_loop(loop, namespace, leaves) if refusal is None else Finding(refusal)
+    refusal = _check_objects(loop, space, leaves)
+    return inspect_loop(loop, space, leaves) if refusal is None else Finding(refusal)
 
 
-def _check_objects(loop: Loop, namespace: dict[str, Any], leaves: list[object]) -> Refusal | None:
+def _check_objects(loop: Loop, space: Space, leaves: list[object]) -> Refusal | None:
     line = loop.line
     mentioned = {node.id for node in ast.walk(loop.iterable) if isinstance(node, ast.Name)}
     used = {"enumerate", "zip", "reversed"} & mentioned | {*_TASK_BUILTINS, loop.consumer or "slice"}
     used |= {"map"} if loop.kind == "map" else set()
     for name in sorted(used):
-        if namespace.get(name, MISSING) not in (MISSING, getattr(builtins, name, None)):
+        if space.get(name, MISSING) not in (MISSING, getattr(builtins, name, None)):
             return Refusal("shadowed", line, name, "is no longer Python's own")
     for leaf in leaves:
         if not is_safe(leaf):
             why = f"the iterable is a {type(leaf).__name__}, which is pulled from step by step"
             return Refusal("iterator", line, "", why, "loop over list(…) of it")
     for name in sorted(loop.handler_names):
-        if name in namespace:
+        if name in space:
             return Refusal("statement", line, name, "is the name of a caught exception, and of something else")
     for name, effects in loop.accumulators.items():
-        target = namespace.get(name, MISSING)
+        target = space.get(name, MISSING)
         for effect in effects:
             if not _can_replay(effect.form, target):
                 what = "not defined" if target is MISSING else f"a {type(target).__name__}"
@@ -89,7 +90,7 @@ def _check_objects(loop: Loop, namespace: dict[str, Any], leaves: list[object]) 
         if any(target is leaf or _overlap(target, leaf) for leaf in leaves):
             return Refusal("shared-object", line, name, "is changed by the loop that runs over it")
         for other in sorted(loop.reads):
-            if target is namespace.get(other) or _overlap(target, namespace.get(other)):
+            if target is space.get(other) or _overlap(target, space.get(other)):
                 return Refusal("shared-object", line, name, f"is changed by the loop and also read by it, as `{other}`")
     return None
 

@@ -12,13 +12,14 @@ The rooms below, each knowing only those before it: `tables`, `values` and `libr
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from mpnb.plan.inspector import Inspector
 from mpnb.plan.loops import EFFECTS, LAST, MAKE_ENTRY, is_wrapper
 from mpnb.plan.reader import BodyReader
+from mpnb.plan.space import Space
 from mpnb.plan.tables import SAFE_ITERABLES
 from mpnb.plan.types import Effect, Loop, Refusal
 from mpnb.plan.values import Problem, Summary
@@ -32,25 +33,31 @@ class Finding:
     orders: bool = True
 
 
-def inspect_loop(loop: Loop, namespace: Mapping[str, Any], iterables: Sequence[object]) -> Finding:
+def inspect_loop(loop: Loop, space: Space, iterables: Sequence[object]) -> Finding:
     """Look into everything that a loop can reach. Without a refusal it can be split as far as can be told.
 
     `iterables` are the objects that are looped over; their items are met, and nothing is pulled from an iterator.
     """
-    inspector = Inspector(namespace, BodyReader)
+    inspector = Inspector(space.globals, BodyReader)
+    inspector.own = space.own
     while True:
         summary = Summary()
         try:
-            _read_loop(loop, inspector, summary, iterables)
+            _read_loop(loop, space, inspector, summary, iterables)
         except Problem as problem:
             return Finding(problem.refusal)
         if not inspector.next_pass():
             break
-    for name in sorted(summary.reads & (loop.targets | loop.temporaries)):
+    shared = inspector.closed_over() & loop.sets & space.names
+    if shared:
+        why = "is set by the loop and shared with a function that it calls"
+        return Finding(Refusal("reads-loop-name", loop.line, min(shared), why))
+    reads = summary.reads - space.names  # a global of the same name is another one
+    for name in sorted(reads & (loop.targets | loop.temporaries)):
         if loop.kind == "for":
             why = "is set by the loop and read by a function that it calls"
             return Finding(Refusal("reads-loop-name", loop.line, name, why))
-    for name in sorted(summary.reads & set(loop.accumulators)):
+    for name in sorted(reads & set(loop.accumulators)):
         why = "is changed by the loop and read by a function that it calls"
         return Finding(Refusal("accumulator-read", loop.line, name, why))
     if inspector.keeps_sets and inspector.order_place is not None:
@@ -61,16 +68,16 @@ def inspect_loop(loop: Loop, namespace: Mapping[str, Any], iterables: Sequence[o
     return Finding(None, inspector.orders)
 
 
-def _read_loop(loop: Loop, inspector: Inspector, summary: Summary, iterables: Sequence[object]) -> None:
+def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary, iterables: Sequence[object]) -> None:
     for iterable in iterables:
         if isinstance(iterable, SAFE_ITERABLES):
             inspector.meet(iterable)
-    reader = BodyReader(inspector, inspector.namespace, {}, (), "the loop", summary)
+    reader = BodyReader(inspector, space.globals, space.closure, (), "the loop", summary)
     made_here = all(isinstance(iterable, range | str) for iterable in iterables)
     reader.bindings = {name: [("fresh" if made_here else "unknown", None)] for name in loop.targets}
     reader.bindings |= {EFFECTS: [("fresh", None)], MAKE_ENTRY: [("def", None)], LAST: [("fresh", None)]}
     reader.locals = set(reader.bindings) | loop.temporaries
-    reader.ordering = frozenset(e.number for e in loop.effects if _shows_order(e, inspector.namespace.get(e.target)))
+    reader.ordering = frozenset(e.number for e in loop.effects if _shows_order(e, space.get(e.target)))
     reader.adding = frozenset(e.number for e in loop.effects if e.form == "augitem") & reader.ordering
     once = loop.task.body[1]
     assert isinstance(once, ast.For)

@@ -88,7 +88,10 @@ def rewrite_for(node: ast.For, number: int, loop: Loop, *, in_function: bool = F
     """The three phases of a `for` loop."""
     rest = ast.For(copy.deepcopy(node.target), _rest(number), [_noting(copy.deepcopy(node.body))], node.orelse)
     replayed = ast.For(
-        ast.Name(REPLAY, ast.Store()), _call("pool", of=_site(number)), _replay(node, number, loop, in_function=in_function), [rest]
+        ast.Name(REPLAY, ast.Store()),
+        _call("pool", of=_site(number)),
+        _replay(node, number, loop, in_function=in_function),
+        [rest],
     )
     return placed(ast.For(node.target, _items(number, node.iter), node.body, [replayed]), node)
 
@@ -118,8 +121,12 @@ def _replay(node: ast.For, number_of_site: int, loop: Loop, *, in_function: bool
         if in_function:
             effects = _mending(effects, number_of_site, loop)
     broken = ast.If(attribute("broke"), [ast.Break()], [])
-    returned = ast.If(attribute("returned"), [ast.Return(attribute("value"))], [])
-    return [raised, bound, effects, broken, *([returned] if loop.returns else [])]
+    returned: list[ast.stmt] = []
+    for position, statement in enumerate(loop.returns):
+        test = ast.Compare(attribute("returned"), [ast.Eq()], [ast.Constant(position)])
+        body = statement or ast.copy_location(ast.Return(attribute("value")), node)
+        returned.append(ast.copy_location(ast.If(test, [body], []), body))
+    return [raised, bound, effects, broken, *returned]
 
 
 def _mending(effects: ast.stmt, number: int, loop: Loop) -> ast.Try:

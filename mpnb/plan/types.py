@@ -79,7 +79,8 @@ class Loop:
 
     `reads` are the names of the cell that it only reads (broadcast), `accumulators` those that it only changes,
     `temporaries` those that every iteration sets before it reads them, `kept_last` those of them that every iteration
-    sets, so that only the last one's matter. `returns`: there is a `return` in it, so it stands in a function.
+    sets, so that only the last one's matter. `returns` are what each of its `return`s does in the
+    kernel; None where its value comes from the worker.
     """
 
     kind: str
@@ -97,7 +98,7 @@ class Loop:
     iterable: ast.expr
     body: tuple[ast.stmt, ...]
     consumer: str = ""
-    returns: bool = False
+    returns: tuple[ast.Return | None, ...] = ()
     source: str = field(default="", repr=False)
 
     @property

@@ -27,14 +27,15 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from mpnb import session
-from mpnb.engine import Effects, Engine, Job, Outcome, Running, Tell
+from mpnb import magic, session
+from mpnb.engine import Effects, Engine, Job, Outcome, Running, Tell, notebook
+from mpnb.plan.rewrite import BEGIN
 
 ADDRESS: Final = re.compile(r"0x[0-9a-f]{6,}")
 OURS: Final = re.compile(r"^\[mpnb\].*\n?", re.MULTILINE)
@@ -146,6 +147,11 @@ class _Painter:
                 except ValueError:
                     cells.append("empty")
             held = [thing.__defaults__, thing.__kwdefaults__, vars(thing), cells]
+            if BEGIN in thing.__code__.co_freevars:  # as it was written
+                held[3] = [cell for name, cell in zip(thing.__code__.co_freevars, cells, strict=True) if name != BEGIN]
+                held[2] = {name: value for name, value in vars(thing).items() if name != "__wrapped__"}
+                thing = thing.__wrapped__
+                held[2] |= {name: value for name, value in vars(thing).items() if name == "__wrapped__"}
             return f" {thing.__qualname__} {thing.__code__.co_code.hex()[:40]} {self.parts(held, depth)}"
         if isinstance(thing, type):
             if thing.__module__ != "__main__":
@@ -350,7 +356,9 @@ class _Cut:
 
 
 class Bench:
-    """A shell with mpnb loaded, in which cells are run in every way; one per process."""
+    """A shell with mpnb loaded, in which cells are run in every way; one at a time."""
+
+    ways: ClassVar = WAYS
 
     def __init__(self, workers: int = 2) -> None:
         config = Config()
@@ -360,7 +368,6 @@ class Bench:
         self.folder = tempfile.mkdtemp(prefix="bench")
         self.shell: Any = InteractiveShell.instance(config=config)
         self.shell.showtraceback = self.shell.showsyntaxerror = lambda *_, **__: None
-        from mpnb import magic
         from mpnb.pool import Pool
 
         pool = Pool(workers)
@@ -372,8 +379,11 @@ class Bench:
         self.own = set(self.shell.user_ns)
 
     def close(self) -> None:
-        """End the pool and remove the folder."""
+        """End the pool and remove the folder; the next bench begins anew."""
         self.pool.shutdown()
+        magic.unload(self.shell)
+        session._sessions.clear()
+        notebook.engine = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def judge(self, setup: str, cell: str, ways: tuple[str, ...] = ("pool", "mixed", "rest")) -> Verdict:
@@ -402,7 +412,7 @@ class Bench:
         folder = Path(self.folder, "run")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        line = WAYS[way]
+        line = self.ways[way]
         pieces: list[tuple[str, str]] = []
         with (
             _world(folder),
