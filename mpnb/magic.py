@@ -5,6 +5,9 @@ as without it. An input transformer turns the `%%parallel` line into a string th
 statement without effect that the syntax tree still has. An AST transformer takes it out and rewrites the cell. So no
 state is kept between the two, and `%%time` above `%%parallel` works as well.
 
+After `%parallel on` the AST transformer takes every cell for a marked one. Code that a cell hands to IPython in its
+turn (`%timeit`, `%run`) stays as it is; the body of `%%time` and `%%capture` is the cell itself.
+
 Loading costs the cell that does it next to nothing: the rooms behind this one are imported, and the pool is started, by
 a thread of its own.
 """
@@ -14,14 +17,17 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import dataclasses
 import functools
 import importlib
+import re
 import shlex
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from IPython.core.error import UsageError
+from IPython.core.magic import no_var_expand
 
 from mpnb.engine import notebook
 from mpnb.errors import MpnbError
@@ -36,10 +42,16 @@ if TYPE_CHECKING:
     from mpnb.view import View
 
 MARK: Final = "%%parallel"
+#: Options at the beginning of a line that may go on with an expression; those named here take a value.
+_LEADING_OPTIONS: Final = re.compile(r"\s*((?:(?:-n\s*\S+|--on[\s=]\s*\S+|--[a-z][a-z-]*)(?:\s+|$))*)(.*)", re.DOTALL)
 #: Cell magics that run the cell as Python through IPython: %%parallel goes below them.
 _TRANSPARENT: Final = frozenset({"%%time", "%%capture"})
 #: What the names begin with that a rewritten cell uses, and that go when it is over.
 _HIDDEN: Final = "_mpnb"
+#: What a rewritten cell calls its run: plan.RUN, which is not imported for a cell that is not rewritten.
+_RUN: Final = "_mpnb"
+#: Where the value of `%parallel EXPRESSION` lies for a moment.
+_VALUE: Final = "_mpnb_result"
 
 
 class _LineParser(argparse.ArgumentParser):
@@ -113,6 +125,21 @@ def read_line(line: str) -> Options:
     )
 
 
+def split_line(line: str) -> tuple[str, str]:
+    """Split what stands behind `%parallel` into options and expression.
+
+    Examples
+    --------
+    >>> split_line("-n 2 --quiet [x for x in xs]")
+    ('-n 2 --quiet ', '[x for x in xs]')
+    >>> split_line("-x + 1")
+    ('', '-x + 1')
+    """
+    found = _LEADING_OPTIONS.fullmatch(line)
+    assert found is not None  # the last part takes whatever there is
+    return found[1], found[2].rstrip()
+
+
 def _is_mark(line: str) -> bool:
     words = line.split(maxsplit=1)
     return bool(words) and words[0] == MARK
@@ -143,44 +170,95 @@ def _marked(tree: ast.Module) -> Options | None:
             return None
 
 
+@dataclasses.dataclass(slots=True, eq=False)
+class _Cell:
+    """A cell under way: IPython's own record of it, how many trees are still to come for it, and its run."""
+
+    info: Any = None
+    trees: int = 0
+    run: Run | None = None
+    view: View | None = None
+
+    def takes(self, tree: ast.Module) -> bool:
+        """Tell whether this is the cell's own code: its first tree, or the one that `%%time` makes of its body."""
+        if not self.trees:
+            return False
+        match tree.body:
+            case [ast.Expr(ast.Call(ast.Attribute(attr="run_cell_magic"), [ast.Constant("time"), *_]))]:
+                return False
+        self.trees -= 1
+        return True
+
+
 class CellTransformer(ast.NodeTransformer):
-    """The AST transformer: rewrites a marked cell and starts its run."""
+    """The AST transformer: rewrites a marked cell and starts its run.
+
+    Attributes
+    ----------
+    always
+        The options for cells without a mark, None where they stay as they are: `%parallel on` and `off`.
+    """
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
-        self.run: Run | None = None
-        self.view: View | None = None
+        self.always: Options | None = None
+        self.on_line = ""
+        # The last one is under way; what a cell runs through IPython in its turn comes behind it. The first one stands
+        # for cells that IPython does not announce.
+        self.cells: list[_Cell] = [_Cell()]
 
     def visit(self, node: Any) -> Any:
-        """Rewrite a cell that carries the mark; give any other back as it is."""
-        options = _marked(node) if isinstance(node, ast.Module) else None
-        if options is None:
+        """Rewrite a cell that carries the mark, or any cell after `%parallel on`; give any other back as it is."""
+        if not isinstance(node, ast.Module):
             return node
-        del node.body[0]
+        own = self.cells[-1].takes(node)
+        options = _marked(node)
+        if options is not None:
+            del node.body[0]
+            return self._rewritten(node, options, marked=True)
+        if self.always is not None and own and self._is_always_here():
+            return self._rewritten(node, self.always, marked=False)
+        return node
+
+    def _rewritten(self, node: ast.Module, options: Options, *, marked: bool) -> ast.Module:
+        """Rewrite a cell; where planning fails it stays as it is, and a warning says so."""
         try:
-            return self._rewritten(copy.deepcopy(node), options)
+            return self._begun(node, options, marked=marked)
         except Exception as error:  # IPython would drop the transformer, and the cell with it
             warnings.warn(f"[mpnb] this cell runs serially, for planning it failed: {error!r}", RuntimeWarning, 2)
-            self.run = self.view = None
+            self.cells[-1].run = self.cells[-1].view = None
             return node
 
-    def _rewritten(self, node: ast.Module, options: Options) -> ast.Module:
-        from mpnb import plan, session
-        from mpnb.view import View
+    def _is_always_here(self) -> bool:
+        """Tell whether unmarked cells are split: not inside a cell that is being split, and not in a subshell."""
+        main = threading.current_thread() is threading.main_thread()
+        return main and not any(cell.run for cell in self.cells[:-1])
+
+    def _begun(self, node: ast.Module, options: Options, *, marked: bool) -> ast.Module:
+        """Plan a copy of a cell and start its run; of one without a mark, only where something can be split."""
+        from mpnb import plan
 
         self.finish("finished")  # a run left over from a cell that never ended
-        cell = plan.read_cell(node)
-        self.view = None if options.quiet or options.explain else View()
-        listeners = [self.view.on_event] if self.view else []
+        if not marked and not plan.may_have_sites(node):
+            return node
+        here = self.cells[-1]
+        cell = plan.read_cell(copy.deepcopy(node))
+        if not marked and not options.strict and not any(site.loop for site in cell.sites):
+            return node
+        from mpnb import session  # not above: this waits for its import, which may still be under way
+        from mpnb.view import View
+
+        here.view = None if options.quiet or options.explain else View(always=marked)
+        listeners = [here.view.on_event] if here.view else []
         run = session.current().begin(cell, self.shell.user_ns, options, listeners)
-        if self.view:
-            self.view.attach(run)
+        if here.view:
+            here.view.attach(run)
         if options.explain:
             for line in run.explain() or ["nothing to split"]:
                 print(f"[mpnb] {line}")  # noqa: T201 -- the answer to what was asked
             cell.tree.body = []
             return cell.tree
-        self.run = run
+        here.run = run
         self.shell.user_ns[plan.RUN] = run
         if options.strict and any(site.refusal for site in cell.sites):
             place = next(site.line for site in cell.sites if site.refusal)
@@ -188,24 +266,94 @@ class CellTransformer(ast.NodeTransformer):
             cell.tree.body = ast.increment_lineno(raised, place - 1).body
         return cell.tree
 
+    def before_cell(self, info: Any) -> None:
+        """IPython's pre_run_cell: a cell begins, perhaps inside another one (`%%capture`, `%run`)."""
+        if threading.current_thread() is threading.main_thread():
+            self.cells.append(_Cell(info, trees=1))
+
     def after_cell(self, result: Any) -> None:
         """IPython's post_run_cell: the cell is over, however it ended."""
         notebook.cells += 1
-        error = result.error_in_exec or result.error_before_exec
-        stopped = isinstance(error, KeyboardInterrupt)
-        self.finish("stopped" if stopped else "failed" if error is not None else "finished")
+        if result is None:  # an interrupt while it awaited
+            status = "stopped"
+        elif not (result.info.raw_cell or "").strip():  # an empty one, which was not announced
+            return
+        else:
+            error = result.error_in_exec or result.error_before_exec
+            stopped = isinstance(error, KeyboardInterrupt)
+            status = "stopped" if stopped else "failed" if error is not None else "finished"
+        self.finish(status)
+        if len(self.cells) > 1 and threading.current_thread() is threading.main_thread():
+            self.cells.pop()
 
     def finish(self, status: str) -> None:
         """End the run that is under way, if one is, and show what became of it."""
-        run, view = self.run, self.view
-        self.run = self.view = None
+        here = self.cells[-1]
+        run, view = here.run, here.view
+        here.run = here.view = None
         if run is None:
             return
-        for name in [name for name in self.shell.user_ns if name.startswith(_HIDDEN)]:
-            del self.shell.user_ns[name]
+        outer = next((cell.run for cell in reversed(self.cells) if cell.run), None)
+        if outer is not None:
+            self.shell.user_ns[_RUN] = outer
+        else:
+            for name in [name for name in self.shell.user_ns if name.startswith(_HIDDEN)]:
+                del self.shell.user_ns[name]
         run.end(status)
         if view is not None:
             view.close()
+
+    # -- %parallel ---------------------------------------------------------------------------------------------------
+
+    def command(self, line: str) -> Any:
+        """Do what `%parallel` was given: `on`, `off`, an expression, or nothing."""
+        word, _, rest = line.strip().partition(" ")
+        match word:
+            case "":
+                print(f"[mpnb] {self._state()}")  # noqa: T201 -- the answer to what was asked
+                return None
+            case "on":
+                options = read_line(rest.strip())
+                if options.explain:
+                    raise UsageError("%parallel on: --explain is for one cell, as it runs nothing")
+                self.always, self.on_line = options, rest.strip()
+                return None
+            case "off" if not rest.strip():
+                self.always = None
+                return None
+            case _:
+                return self._evaluate(*split_line(line))
+
+    def _state(self) -> str:
+        if self.always is None:
+            return "%parallel is off: cells with %%parallel on top are split, and no others"
+        return f"%parallel is on{f' ({self.on_line})' if self.on_line else ''}: every cell is split where that pays"
+
+    def _evaluate(self, option_text: str, text: str) -> Any:
+        """Give the value of an expression, run as a marked cell of its own."""
+        options = read_line(option_text.strip())
+        filename = self.shell.compile.cache(text, self.shell.execution_count)
+        tree = ast.parse(text, filename)
+        if not (len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr)):
+            raise UsageError("%parallel takes one expression, or on, or off; for statements, %%parallel stands on top")
+        self.cells.append(_Cell())
+        status = "failed"
+        try:
+            tree = self._rewritten(tree, options, marked=True)
+            match tree.body:
+                case [*_, ast.Expr(value) as last]:
+                    tree.body[-1] = ast.copy_location(ast.Assign([ast.Name(_VALUE, ast.Store())], value), last)
+            ast.fix_missing_locations(tree)
+            code: Any = tree  # IPython's compiler takes trees, too, and knows the notebook's __future__
+            exec(self.shell.compile(code, filename, "exec"), self.shell.user_ns)
+            status = "finished"
+            return self.shell.user_ns.pop(_VALUE, None)
+        except KeyboardInterrupt:
+            status = "stopped"
+            raise
+        finally:
+            self.finish(status)
+            self.cells.pop()
 
 
 def load(shell: InteractiveShell, make_engine: Callable[[], Engine]) -> None:
@@ -219,6 +367,7 @@ def load(shell: InteractiveShell, make_engine: Callable[[], Engine]) -> None:
     transformer = CellTransformer(shell)
     shell.input_transformers_cleanup.append(take_line)
     shell.ast_transformers.append(transformer)
+    shell.events.register("pre_run_cell", transformer.before_cell)
     shell.events.register("post_run_cell", transformer.after_cell)
 
     def parallel(line: str, cell: str) -> None:
@@ -226,6 +375,13 @@ def load(shell: InteractiveShell, make_engine: Callable[[], Engine]) -> None:
 
     parallel.__doc__ = _help()
     shell.magics_manager.register_function(parallel, "cell", "parallel")
+
+    @no_var_expand  # the braces are the expression's own
+    def command(line: str) -> Any:
+        return transformer.command(line)
+
+    command.__doc__ = _COMMAND_HELP
+    shell.magics_manager.register_function(command, "line", "parallel")
 
 
 class _Start(threading.Thread):
@@ -260,10 +416,12 @@ def unload(shell: InteractiveShell) -> None:
     """Take the hooks out again."""
     for transformer in [t for t in shell.ast_transformers if isinstance(t, CellTransformer)]:
         shell.ast_transformers.remove(transformer)
+        shell.events.unregister("pre_run_cell", transformer.before_cell)
         shell.events.unregister("post_run_cell", transformer.after_cell)
     if take_line in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(take_line)
-    shell.magics_manager.magics["cell"].pop("parallel", None)
+    for kind in ("cell", "line"):
+        shell.magics_manager.magics[kind].pop("parallel", None)
 
 
 def _help() -> str:
@@ -275,3 +433,16 @@ def _help() -> str:
 
     """
     return text + _parser().format_help().replace("usage: ", "").replace("\n", "\n    ")
+
+
+_COMMAND_HELP: Final = """Split every cell that follows, or one expression.
+
+    %parallel on [options]    every following cell is treated as if %%parallel stood on it; where nothing pays,
+                              nothing is shown and the cell runs as it does without
+    %parallel off             only cells with %%parallel on top are split
+    %parallel                 which of the two it is
+    %parallel [options] EXPRESSION
+                              the value of one expression: %parallel [load(path) for path in paths]
+
+The options are those of %%parallel, see %%parallel?. A cell with a %%parallel line of its own obeys that line.
+"""

@@ -19,9 +19,16 @@ _PANEL_AFTER_S: Final = 0.25
 
 
 class View:
-    """One run as it is shown."""
+    """One run as it is shown.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    always
+        Show the summary whatever became of the run; otherwise only where something was split.
+    """
+
+    def __init__(self, *, always: bool = True) -> None:
+        self.always = always
         self.run: Run | None = None
         self.dashboard: Dashboard | None = None
         self.first_tick: float | None = None
@@ -43,7 +50,7 @@ class View:
 
     def close(self) -> None:
         """Show the summary; in the panel's place, where there is one."""
-        if self.run is not None:
+        if self.run is not None and (self.always or any(site.was_split for site in self.run.record.sites)):
             self._made(self.run).finish()
 
     def _made(self, run: Run) -> Dashboard:

@@ -1,6 +1,6 @@
 """What of a cell can run in parallel: `read_cell` reads its text, `check_loop` what it reaches; neither runs it."""
 
-from mpnb.plan.cell import CONSUMERS, read_cell
+from mpnb.plan.cell import CONSUMERS, may_have_sites, read_cell
 from mpnb.plan.explain import explained
 from mpnb.plan.loops import BREAK, RETURN
 from mpnb.plan.objects import UNALIASED, check_loop, is_safe
@@ -29,5 +29,6 @@ __all__ = [
     "inspect_loop",
     "is_safe",
     "make_task",
+    "may_have_sites",
     "read_cell",
 ]

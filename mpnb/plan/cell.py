@@ -20,6 +20,28 @@ CONSUMERS: Final = frozenset({"list", "sum", "max", "min", "sorted", "dict", "se
 _SEES_NAMES: Final = frozenset({"globals", "locals", "vars", "dir", "exec", "eval"})
 
 
+#: What a site can be, or begin with; a call counts by the name of what is called.
+_MAY_BE_SITES: Final = (ast.For, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_MAY_BE_CALLED: Final = frozenset({"map", "starmap", "filter", "apply", "applymap", "transform", "agg"})
+_SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+
+
+def may_have_sites(tree: ast.Module) -> bool:
+    """Tell by a look at the kinds of nodes whether planning a cell could find anything; True where in doubt."""
+    todo: list[ast.AST] = list(tree.body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, _MAY_BE_SITES):
+            return True
+        if isinstance(node, ast.Call):
+            called = node.func
+            if (called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")) in _MAY_BE_CALLED:
+                return True
+        if not isinstance(node, _SCOPES):
+            todo += ast.iter_child_nodes(node)
+    return False
+
+
 def read_cell(tree: ast.Module) -> CellPlan:
     """Plan a cell; the tree is changed in place. Runs nothing and looks at no object."""
     seeing = next((n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in _SEES_NAMES), None)
