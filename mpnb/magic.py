@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import copy
 import dataclasses
 import functools
 import importlib
@@ -235,14 +234,14 @@ class CellTransformer(ast.NodeTransformer):
         return main and not any(cell.run for cell in self.cells[:-1])
 
     def _begun(self, node: ast.Module, options: Options, *, marked: bool) -> ast.Module:
-        """Plan a copy of a cell and start its run; of one without a mark, only where something can be split."""
+        """Plan a cell and start its run; of one without a mark, only where something can be split."""
         from mpnb import plan
 
         self.finish("finished")  # a run left over from a cell that never ended
         if not marked and not plan.may_have_sites(node):
             return node
         here = self.cells[-1]
-        cell = plan.read_cell(copy.deepcopy(node))
+        cell = plan.read_cell(node)
         if not marked and not options.strict and not any(site.loop for site in cell.sites):
             return node
         from mpnb import session  # not above: this waits for its import, which may still be under way

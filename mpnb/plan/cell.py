@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from mpnb.plan.loops import read_comprehension, read_for, read_map
+from mpnb.plan.nodes import children, copied, walked
 from mpnb.plan.rewrite import noted, noted_value, rewrite_comprehension, rewrite_for, rewrite_map
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 
@@ -18,6 +19,8 @@ from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 CONSUMERS: Final = frozenset({"list", "sum", "max", "min", "sorted", "dict", "set", "tuple"})
 #: With one of these in a cell, its names could be seen while it runs: it is left alone.
 _SEES_NAMES: Final = frozenset({"globals", "locals", "vars", "dir", "exec", "eval"})
+
+_LEAVES: Final = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop)
 
 
 #: What a site can be, or begin with; a call counts by the name of what is called.
@@ -38,13 +41,14 @@ def may_have_sites(tree: ast.Module) -> bool:
             if (called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")) in _MAY_BE_CALLED:
                 return True
         if not isinstance(node, _SCOPES):
-            todo += ast.iter_child_nodes(node)
+            todo += children(node)
     return False
 
 
 def read_cell(tree: ast.Module) -> CellPlan:
-    """Plan a cell; the tree is changed in place. Runs nothing and looks at no object."""
-    seeing = next((n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in _SEES_NAMES), None)
+    """Plan a cell; the tree is left as it is. Runs nothing and looks at no object."""
+    tree = copied(tree)
+    seeing = next((n for n in walked(tree) if isinstance(n, ast.Name) and n.id in _SEES_NAMES), None)
     if seeing is not None:
         why = f"nothing is split: line {seeing.lineno} uses {seeing.id}(), which sees every name of the cell"
         return CellPlan(tree, [], why)
@@ -91,13 +95,19 @@ class _SiteFinder(ast.NodeTransformer):
     def __init__(self, *, in_function: bool = False) -> None:
         self.in_function = in_function
         self.sites: list[SitePlan] = []
+        self.split = 0  # how many of them can be split
         self.label = ""
+
+    def visit(self, node: ast.AST) -> Any:
+        """Look for sites in a node; most have no parts."""
+        return node if isinstance(node, _LEAVES) else super().visit(node)
 
     def _site(self, kind: str, node: ast.expr | ast.stmt, label: str, read: Loop | Refusal) -> SitePlan:
         site = SitePlan(len(self.sites), kind, node.lineno, node.col_offset, label)
         if isinstance(read, Loop):
             site.loop = read
             site.label = read.label
+            self.split += 1
         else:
             site.refusal = read
         self.sites.append(site)
@@ -122,9 +132,9 @@ class _SiteFinder(ast.NodeTransformer):
         return statement
 
     def _statement(self, node: ast.stmt) -> ast.stmt:
-        split = sum(site.loop is not None for site in self.sites)
+        split = self.split
         self.generic_visit(node)
-        return noted(node) if sum(site.loop is not None for site in self.sites) > split else node
+        return noted(node) if self.split > split else node
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         return self._statement(node)

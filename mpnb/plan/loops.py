@@ -10,11 +10,11 @@ reduction (an *accumulator*: changed, never read); anything else is carried from
 from __future__ import annotations
 
 import ast
-import copy
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from mpnb.plan.names import Comprehension, assigned_first, read_names, target_names
+from mpnb.plan.nodes import children, copied, placed, walked
 from mpnb.plan.types import Effect, Loop, Refusal
 
 #: Effect numbers beside those of a loop's own effects; negative, like the engine's STDOUT and STDERR.
@@ -40,9 +40,6 @@ _SIMPLE = (ast.Break, ast.Continue, ast.Pass, ast.Assert, ast.Raise, ast.Return)
 _STATEMENTS: Final = _PLAIN + _SIMPLE
 _SUSPENDING: Final = (ast.Await, ast.Yield, ast.YieldFrom, ast.AsyncFor, ast.AsyncWith)
 _ITERABLE_WRAPPERS: Final = frozenset({"enumerate", "zip", "reversed"})
-
-
-_Node = TypeVar("_Node", bound=ast.AST)
 
 
 class _Refused(Exception):
@@ -78,7 +75,7 @@ def read_map(node: ast.Call, label: str, consumer: str) -> Loop | Refusal:
         return Refusal("statement", node.lineno, "map", "is split over one iterable only", "a comprehension over zip()")
     if not isinstance(function, ast.Name | ast.Attribute | ast.Lambda):
         return Refusal("unknown-call", node.lineno, "map", "is given a function that is computed on the spot")
-    call = ast.Call(copy.deepcopy(function), [ast.Name("_mpnb_x", ast.Load())], [])
+    call = ast.Call(copied(function), [ast.Name("_mpnb_x", ast.Load())], [])
     body: list[ast.stmt] = [_record(0, [call], node)]
     return _assemble("map", node, label, ast.Name("_mpnb_x", ast.Store()), iterables[0], body, consumer)
 
@@ -106,12 +103,6 @@ def _record(number: int, operands: list[ast.expr], where: ast.AST, *, consumed: 
     return placed(ast.Expr(call), where)
 
 
-def placed(new: _Node, where: ast.AST) -> _Node:
-    """Give a made node and what is new in it the position of the node that it stands for."""
-    ast.copy_location(new, where)
-    return ast.fix_missing_locations(new)
-
-
 def _operand(position: int) -> ast.expr:
     return ast.Subscript(ast.Name(ENTRY, ast.Load()), ast.Constant(position), ast.Load())
 
@@ -133,39 +124,29 @@ class _ForReader:
     def __init__(self, node: ast.For) -> None:
         self.node = node
         self.effects: list[Effect] = []
-        names = read_names(node.body)
-        self.handlers = frozenset(names.handlers)
+        self.names = read_names(node.body)
+        self.handlers = frozenset(self.names.handlers)
         self.plain = self._plain_defs()
 
     def _plain_defs(self) -> frozenset[str]:
         """Names that the body sets other than by `+=` and `total = total + …`."""
+        inside = walked(*self.node.body)
         augmented = {
             id(inner.target) if isinstance(inner, ast.AugAssign) else id(inner.targets[0])
-            for statement in self.node.body
-            for inner in ast.walk(statement)
+            for inner in inside
             if isinstance(inner, ast.AugAssign) or (isinstance(inner, ast.Assign) and _own_operand(inner) is not None)
         }
+        names = [inner for inner in inside if isinstance(inner, ast.Name)]
         # both forms on one name, or anything beside them, make it an ordinary variable
-        plain = {
-            name
-            for statement in self.node.body
-            for inner in ast.walk(statement)
-            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store) and id(inner) not in augmented
-            for name in [inner.id]
-        }
-        bound = set(read_names(self.node.body).defs) - {
-            inner.id
-            for statement in self.node.body
-            for inner in ast.walk(statement)
-            if isinstance(inner, ast.Name) and id(inner) in augmented
-        }
+        plain = {name.id for name in names if isinstance(name.ctx, ast.Store) and id(name) not in augmented}
+        bound = self.names.defs.keys() - {name.id for name in names if id(name) in augmented}
         return frozenset(plain | bound | set(target_names(self.node.target)))
 
     def read(self) -> Loop:
         node = self.node
         _check_target(node.target)
         self._check_statements(node.body)
-        body = copy.deepcopy(node.body)
+        body = copied(node.body)
         returns = _take_returns(body)
         body = _EffectTaker(self).block(body, guarded=False)
         accumulators = {effect.target for effect in self.effects}
@@ -184,7 +165,7 @@ class _ForReader:
             raise _refuse("statement", node, min(both), "is both the name of a caught exception and set otherwise")
 
         # *rest makes a new list each time, which the body may keep
-        stars = (inner for inner in ast.walk(node.target) if isinstance(inner, ast.Starred))
+        stars = (inner for inner in walked(node.target) if isinstance(inner, ast.Starred))
         starred = {name for star in stars for name in target_names(star)}
         temporaries = (frozenset(names.defs) | starred) - self.handlers
         flow = assigned_first(body, targets, temporaries | targets)
@@ -218,21 +199,20 @@ class _ForReader:
         )
 
     def _check_statements(self, body: list[ast.stmt]) -> None:
-        for statement in body:
-            for inner in ast.walk(statement):
-                if isinstance(inner, _SUSPENDING):
-                    raise _refuse("statement", inner, "", "a loop that awaits or yields stays serial")
-                if isinstance(inner, ast.stmt) and not isinstance(inner, _STATEMENTS):
-                    keyword = ast.unparse(inner).split(maxsplit=1)[0].rstrip(":")
-                    raise _refuse("statement", inner, keyword, "inside a loop is not split", "move it above the loop")
-                if isinstance(inner, ast.TryStar):
-                    raise _refuse("statement", inner, "except*", "inside a loop is not split")
-                if isinstance(inner, ast.Try) and inner.finalbody:
-                    self._check_returns(inner)
+        for inner in (each for statement in body for each in walked(statement)):
+            if isinstance(inner, _SUSPENDING):
+                raise _refuse("statement", inner, "", "a loop that awaits or yields stays serial")
+            if isinstance(inner, ast.stmt) and not isinstance(inner, _STATEMENTS):
+                keyword = ast.unparse(inner).split(maxsplit=1)[0].rstrip(":")
+                raise _refuse("statement", inner, keyword, "inside a loop is not split", "move it above the loop")
+            if isinstance(inner, ast.TryStar):
+                raise _refuse("statement", inner, "except*", "inside a loop is not split")
+            if isinstance(inner, ast.Try) and inner.finalbody:
+                self._check_returns(inner)
 
     @staticmethod
     def _check_returns(attempt: ast.Try) -> None:
-        for inner in ast.walk(attempt):
+        for inner in walked(attempt):
             if isinstance(inner, ast.Return):
                 why = "inside try … finally is not split: what stands in finally comes after it"
                 raise _refuse("statement", inner, "return", why, "return after the try")
@@ -344,14 +324,14 @@ def _own_operand(node: ast.Assign) -> str | None:
 
 def _slice_as_value(key: ast.expr) -> ast.expr:
     """`a[i:j, k]` as an expression: slices written as calls of slice()."""
-
-    class Slices(ast.NodeTransformer):
-        def visit_Slice(self, node: ast.Slice) -> ast.expr:
-            parts = [part if part is not None else ast.Constant(None) for part in (node.lower, node.upper, node.step)]
-            return ast.copy_location(ast.Call(ast.Name("slice", ast.Load()), parts, []), node)
-
-    changed: ast.expr = Slices().visit(key)
+    changed: ast.expr = _Slices().visit(key)
     return changed
+
+
+class _Slices(ast.NodeTransformer):
+    def visit_Slice(self, node: ast.Slice) -> ast.expr:
+        parts = [part if part is not None else ast.Constant(None) for part in (node.lower, node.upper, node.step)]
+        return placed(ast.Call(ast.Name("slice", ast.Load()), parts, []), node)
 
 
 def _may_swallow(statement: ast.With) -> bool:
@@ -377,7 +357,7 @@ def _take_returns(body: list[ast.stmt]) -> dict[int, ast.Return | None]:
             taken[id(node)] = None if guarded else ast.copy_location(ast.Return(node.value), node)
             if not guarded:
                 node.value = None
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             take(child, guarded=guarded or isinstance(node, ast.With | ast.Try))
 
     for statement in body:
@@ -387,29 +367,34 @@ def _take_returns(body: list[ast.stmt]) -> dict[int, ast.Return | None]:
 
 def _with_ends(body: list[ast.stmt], binds: list[ast.stmt], returns: list[int]) -> list[ast.stmt]:
     """Record every `break` that ends the loop itself and every `return`, and make its iteration the last one."""
-
-    class Ends(ast.NodeTransformer):
-        depth = 0  # of loops inside the body, which have their own breaks
-
-        def visit_Break(self, node: ast.Break) -> list[ast.stmt] | ast.stmt:
-            return node if self.depth else [_record(BREAK, [], node), _is_last(node), node]
-
-        def visit_Return(self, node: ast.Return) -> list[ast.stmt]:
-            value = node.value if node.value is not None else ast.Constant(None)
-            recorded = _record(RETURN, [ast.Constant(returns.index(id(node))), value], node)
-            return [recorded, _is_last(node), *copy.deepcopy(binds), ast.copy_location(ast.Return(), node)]
-
-        def _loop(self, node: ast.For | ast.While) -> ast.For | ast.While:
-            self.depth += 1
-            node.body = [one for statement in node.body for one in _listed(self.visit(statement))]
-            self.depth -= 1
-            node.orelse = [one for statement in node.orelse for one in _listed(self.visit(statement))]
-            return node
-
-        visit_For = visit_While = _loop
-
-    ends = Ends()
+    if not any(isinstance(inner, ast.Break | ast.Return) for inner in walked(*body)):
+        return body
+    ends = _Ends(binds, returns)
     return [one for statement in body for one in _listed(ends.visit(statement))]
+
+
+class _Ends(ast.NodeTransformer):
+    def __init__(self, binds: list[ast.stmt], returns: list[int]) -> None:
+        self.binds = binds
+        self.returns = returns
+        self.depth = 0  # of loops inside the body, which have their own breaks
+
+    def visit_Break(self, node: ast.Break) -> list[ast.stmt] | ast.stmt:
+        return node if self.depth else [_record(BREAK, [], node), _is_last(node), node]
+
+    def visit_Return(self, node: ast.Return) -> list[ast.stmt]:
+        value = node.value if node.value is not None else ast.Constant(None)
+        recorded = _record(RETURN, [ast.Constant(self.returns.index(id(node))), value], node)
+        return [recorded, _is_last(node), *copied(self.binds), ast.copy_location(ast.Return(), node)]
+
+    def _loop(self, node: ast.For | ast.While) -> ast.For | ast.While:
+        self.depth += 1
+        node.body = [one for statement in node.body for one in _listed(self.visit(statement))]
+        self.depth -= 1
+        node.orelse = [one for statement in node.orelse for one in _listed(self.visit(statement))]
+        return node
+
+    visit_For = visit_While = _loop
 
 
 def _is_last(where: ast.AST) -> ast.Assign:
@@ -421,7 +406,7 @@ def _listed(result: ast.stmt | list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _check_target(target: ast.expr) -> None:
-    for inner in ast.walk(target):
+    for inner in walked(target):
         if isinstance(inner, ast.Attribute | ast.Subscript):
             raise _refuse("statement", target, ast.unparse(target), "is not a plain loop variable")
 
@@ -432,7 +417,7 @@ def _task(where: ast.AST, target: ast.expr, body: list[ast.stmt], end: list[ast.
     The body stands in a loop of one turn, so that its `continue` and `break` stay as they are.
     """
     item = ast.Subscript(ast.Name(ITEM, ast.Load()), ast.Constant(0), ast.Load())
-    once = ast.For(copy.deepcopy(target), ast.Tuple([item], ast.Load()), body, [])
+    once = ast.For(copied(target), ast.Tuple([item], ast.Load()), body, [])
     last = ast.Subscript(ast.Name(ITEM, ast.Load()), ast.Constant(1), ast.Load())
     statements: list[ast.stmt] = [ast.Assign([ast.Name(LAST, ast.Store())], last), once, *end]
     arguments = ast.arguments(
@@ -449,7 +434,7 @@ def _task(where: ast.AST, target: ast.expr, body: list[ast.stmt], end: list[ast.
 
 
 def _read_comprehension(node: Comprehension, label: str, consumer: str) -> Loop:
-    for inner in ast.walk(node):
+    for inner in walked(node):
         if isinstance(inner, _SUSPENDING) or (isinstance(inner, ast.comprehension) and inner.is_async):
             raise _refuse("statement", node, "", "a comprehension that awaits or yields stays serial")
         if isinstance(inner, ast.NamedExpr):
@@ -457,10 +442,10 @@ def _read_comprehension(node: Comprehension, label: str, consumer: str) -> Loop:
     outer, *rest = node.generators
     _check_target(outer.target)
     result = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-    body: list[ast.stmt] = [_record(0, copy.deepcopy(result), result[0])]
+    body: list[ast.stmt] = [_record(0, copied(result), result[0])]
     for generator in reversed(rest):
         body = _filtered(generator.ifs, body)
-        loop = ast.For(copy.deepcopy(generator.target), copy.deepcopy(generator.iter), body, [])
+        loop = ast.For(copied(generator.target), copied(generator.iter), body, [])
         body = [placed(loop, generator.target)]
     body = _filtered(outer.ifs, body)
     kind = {ast.ListComp: "list", ast.SetComp: "set", ast.DictComp: "dict"}.get(type(node), "generator")
@@ -469,7 +454,7 @@ def _read_comprehension(node: Comprehension, label: str, consumer: str) -> Loop:
 
 def _filtered(conditions: list[ast.expr], body: list[ast.stmt]) -> list[ast.stmt]:
     for condition in reversed(conditions):
-        body = [placed(ast.If(copy.deepcopy(condition), body, []), condition)]
+        body = [placed(ast.If(copied(condition), body, []), condition)]
     return body
 
 

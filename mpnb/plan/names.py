@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from mpnb.plan.nodes import children, walked
+
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _Tree = TypeVar("_Tree", bound=ast.AST)
 Position = tuple[int, int]
@@ -19,7 +21,7 @@ Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 def target_names(target: ast.AST) -> Iterator[str]:
     """The names that an assignment target binds: `(a, *b), c[0]` binds a and b."""
-    for node in ast.walk(target):
+    for node in walked(target):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
 
@@ -46,6 +48,13 @@ class _NameReader(ast.NodeVisitor):
     def __init__(self, found: Names) -> None:
         self.found = found
         self.hidden: list[set[str]] = []  # names bound by the nested scopes around the node
+
+    def generic_visit(self, node: ast.AST) -> None:
+        for child in children(node):
+            self.visit(child)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        """There is no name in it."""
 
     def _is_hidden(self, name: str) -> bool:
         return any(name in scope for scope in self.hidden)
@@ -158,7 +167,7 @@ def assigned_first(body: list[ast.stmt], bound: frozenset[str], watched: frozens
     if last is not None:
         ends.append(last)
     flow.always = frozenset.intersection(*ends) if ends else watched
-    if flow.early and not any(isinstance(inner, ast.Try) for statement in body for inner in ast.walk(statement)):
+    if flow.early and not any(isinstance(inner, ast.Try) for inner in walked(*body)):
         flow.early.clear()
         _Follower(flow, watched, [], hopeful=True).block(body, bound)
     return flow
@@ -322,7 +331,7 @@ def _surely_evaluated(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
             return
         case _:
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 yield from _surely_evaluated(child)
 
 

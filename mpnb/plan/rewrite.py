@@ -26,11 +26,11 @@ that tracebacks name the notebook's own lines.
 from __future__ import annotations
 
 import ast
-import copy
 from typing import Final
 
-from mpnb.plan.loops import ENTRY, is_wrapper, placed
+from mpnb.plan.loops import ENTRY, is_wrapper
 from mpnb.plan.names import Comprehension
+from mpnb.plan.nodes import copied, placed
 from mpnb.plan.types import Loop
 
 RUN: Final = "_mpnb"
@@ -56,8 +56,8 @@ def _iterable(number: int, node: ast.expr) -> ast.expr:
         last_is_start = isinstance(node.func, ast.Name) and node.func.id == "enumerate"
         arguments = node.args[:1] if last_is_start else node.args
         shown = [_iterable(number, argument) for argument in arguments] + node.args[len(arguments) :]
-        return ast.copy_location(ast.Call(node.func, shown, node.keywords), node)
-    return ast.copy_location(_call("leaf", node, of=_site(number)), node)
+        return placed(ast.Call(node.func, shown, node.keywords), node)
+    return placed(_call("leaf", node, of=_site(number)), node)
 
 
 def _items(number: int, iterable: ast.expr) -> ast.expr:
@@ -86,7 +86,7 @@ def noted_value(statement: ast.Expr) -> list[ast.stmt]:
 
 def rewrite_for(node: ast.For, number: int, loop: Loop, *, in_function: bool = False) -> ast.For:
     """The three phases of a `for` loop."""
-    rest = ast.For(copy.deepcopy(node.target), _rest(number), [_noting(copy.deepcopy(node.body))], node.orelse)
+    rest = ast.For(copied(node.target), _rest(number), [_noting(copied(node.body))], node.orelse)
     replayed = ast.For(
         ast.Name(REPLAY, ast.Store()),
         _call("pool", of=_site(number)),
@@ -107,12 +107,12 @@ def _replay(node: ast.For, number_of_site: int, loop: Loop, *, in_function: bool
         [ast.Raise(attribute("error"), None)],
         [],
     )
-    bound = ast.Assign([copy.deepcopy(node.target)], attribute("item"))
+    bound = ast.Assign([copied(node.target)], attribute("item"))
     number = ast.Subscript(ast.Name(ENTRY, ast.Load()), ast.Constant(0), ast.Load())
     chosen: ast.stmt = placed(ast.Expr(_call("show", ast.Name(ENTRY, ast.Load()))), node)
     for effect in reversed(loop.effects):
-        test = ast.Compare(copy.deepcopy(number), [ast.Eq()], [ast.Constant(effect.number)])
-        chosen = ast.copy_location(ast.If(test, [effect.replay], [chosen]), effect.replay)
+        test = ast.Compare(copied(number), [ast.Eq()], [ast.Constant(effect.number)])
+        chosen = placed(ast.If(test, [effect.replay], [chosen]), effect.replay)
     effects: ast.stmt = ast.For(ast.Name(ENTRY, ast.Store()), attribute("effects"), [chosen], [])
     if loop.temporaries and any(effect.can_raise for effect in loop.effects):
         effects = ast.With(
@@ -124,8 +124,8 @@ def _replay(node: ast.For, number_of_site: int, loop: Loop, *, in_function: bool
     returned: list[ast.stmt] = []
     for position, statement in enumerate(loop.returns):
         test = ast.Compare(attribute("returned"), [ast.Eq()], [ast.Constant(position)])
-        body = statement or ast.copy_location(ast.Return(attribute("value")), node)
-        returned.append(ast.copy_location(ast.If(test, [body], []), body))
+        body = statement or placed(ast.Return(attribute("value")), node)
+        returned.append(placed(ast.If(test, [body], []), body))
     return [raised, bound, effects, broken, *returned]
 
 
@@ -156,20 +156,20 @@ def rewrite_comprehension(node: Comprehension, number: int, loop: Loop) -> ast.e
     Python makes the first list and shows it to `made()`, then asks for `rest()`, which adds what the pool gives to it
     and yields what is left for the kernel. The order of a set hangs on how it grew, so its rest is added one by one.
     """
-    rest = copy.deepcopy(node)
-    rest.generators[0].iter = _rest(number)
+    rest = copied(node)
+    rest.generators[0].iter = placed(_rest(number), node)
     if isinstance(rest, ast.SetComp):
-        rest.elt = _call("add", rest.elt, of=_site(number))
-    node.generators[0].iter = _items(number, node.generators[0].iter)
+        rest.elt = placed(_call("add", rest.elt, of=_site(number)), node)
+    node.generators[0].iter = placed(_items(number, node.generators[0].iter), node)
     head: ast.expr = node if loop.kind == "generator" else _call("made", node, of=_site(number))
     return placed(_call(f"collect_{loop.kind}", head, rest, of=_site(number)), node)
 
 
 def rewrite_map(node: ast.Call, number: int) -> ast.expr:
     """`map(f, xs)`, inside a call that uses it up."""
-    rest = copy.deepcopy(node)
-    rest.args[1] = _rest(number)
-    node.args[1] = _items(number, node.args[1])
+    rest = copied(node)
+    rest.args[1] = placed(_rest(number), node)
+    node.args[1] = placed(_items(number, node.args[1]), node)
     return placed(_call("collect_generator", node, rest, of=_site(number)), node)
 
 

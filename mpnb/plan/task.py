@@ -8,7 +8,7 @@ import types
 from collections import deque
 
 from mpnb.engine import CONSUMED, ITERATED, SLICED, VALUED, entry
-from mpnb.plan.loops import placed
+from mpnb.plan.nodes import placed
 from mpnb.plan.objects import NUMBERS
 from mpnb.plan.space import Space
 from mpnb.plan.types import Loop
