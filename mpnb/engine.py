@@ -43,6 +43,9 @@ class Job:
         `CodecError` before anything was sent.
     hidden
         Names that the effects will set. One that a worker would look up is a `CodecError` as well.
+    shared
+        Names of a function's own that the effects will set. A function sent along that closes over one is a
+        `CodecError` too.
     expected_s
         Seconds per iteration, where some have been measured.
     total
@@ -60,6 +63,7 @@ class Job:
     first: int = 0
     targets: tuple[object, ...] = ()
     hidden: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
     expected_s: float | None = None
     total: int | None = None
     nets: bool = True

@@ -22,7 +22,7 @@ from mpnb.events import Event, RunEnded
 from mpnb.plan.function import FunctionPlan, read_function
 from mpnb.plan.rewrite import BEGIN
 from mpnb.plan.types import Refusal
-from mpnb.serial import SERIAL, Serial, begin_serially
+from mpnb.serial import SERIAL, Serial, serially
 from mpnb.session import Options, Run, current
 from mpnb.view import View
 
@@ -167,14 +167,18 @@ class Beginning:
         self.shown_in = -1  # the cell in which calls were shown last
         self.shown = 0  # how many of them
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        return _serially, ()
+    def __reduce__(self) -> tuple[Any, ...]:
+        return serially, ()
 
     def __call__(self) -> Run | Serial:
         """Begin the run of a call; a serial one inside a loop that runs already, in a thread, or without a pool."""
         if notebook.engine is None or threading.get_ident() != threading.main_thread().ident:
             return SERIAL
-        session = current()
+        try:
+            session = current()
+        except Exception as error:  # the pool did not start
+            warnings.warn(f"[mpnb] functions run serially, for the pool failed: {error!r}", RuntimeWarning, 3)
+            return SERIAL
         if session.is_looping():
             return SERIAL
         view = None if self.options.quiet else _CallView(self)
@@ -189,10 +193,6 @@ class Beginning:
         if self.shown_in != notebook.cells:
             self.shown_in, self.shown = notebook.cells, 0
         return self.shown < _SHOWN
-
-
-def _serially() -> Callable[[], Serial]:
-    return begin_serially
 
 
 class _CallView(View):

@@ -76,6 +76,7 @@ class JobEncoder:
         self._of_pandas = encoder.of_pandas
         self._hot: dict[int, None] = {}
         self._refuse_targets(memo.keys(), encoder.arrays)
+        self._refuse_shared(encoder)
         frame = write_frame("bundle", list(self._bound), file.getvalue(), buffers or (), cache)
         serials = b",".join(b"%d" % block.serial for block in frame.blocks)
         bundle = Part(digest(frame.head, serials), frame)
@@ -226,6 +227,7 @@ class JobEncoder:
         if len(primed) <= _HOT:
             self._hot = dict.fromkeys(primed)
         self._refuse_targets(memo.keys(), encoder.arrays)
+        self._refuse_shared(encoder)
         objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
             objects[number] = thing
@@ -259,6 +261,13 @@ class JobEncoder:
             for mine in self._arrays_of(target):
                 if any(numpy.may_share_memory(mine, array) for array in arrays):
                     raise CodecError(self._name_of(target), "its memory is also read by the loop")
+
+    def _refuse_shared(self, encoder: Encoder) -> None:
+        """CodecError where a function was met that closes over a name which replay will set."""
+        for script in encoder.scripts.values() if self._job.shared else ():
+            names = self._job.shared.intersection(script.code.co_freevars)
+            if names and script.code is not self._job.function.__code__:
+                raise CodecError(min(names), f"it is set by the loop, and shared with {script.code.co_name}()")
 
     def _arrays_of(self, target: Any) -> list[Any]:
         """The arrays in which an object keeps its data."""

@@ -6,7 +6,7 @@ it with the function, so it must stay light.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Self
 
 
@@ -57,5 +57,10 @@ SERIAL: Final = Serial()
 
 
 def begin_serially() -> Serial:
-    """Give a function its run, where that is to be none; in a worker this stands for `functions.Beginning`."""
+    """Give a function its run, where that is to be none."""
     return SERIAL
+
+
+def serially() -> Callable[[], Serial]:
+    """What a function gets in a worker in the place of its `functions.Beginning`."""
+    return begin_serially

@@ -236,6 +236,8 @@ class Run:
             site.forget()
         if status == "finished":
             self.record.finished.clear()
+        if self.record.sites:  # a function that was called in here may have been the last to begin
+            self.session.last = self.record
         self.tell(RunEnded(at=time.perf_counter(), status=status))
         return self.record
 
@@ -535,6 +537,7 @@ class SiteRun:
                 space[name] for name in self.loop.accumulators if not isinstance(space[name], planning.UNALIASED)
             ),
             hidden=self.loop.sets - space.names,
+            shared=self.loop.sets & space.names,
         )
 
     def _feed(self) -> Iterator[tuple[Any, bool]]:

@@ -62,7 +62,7 @@ def read_cell(tree: ast.Module) -> CellPlan:
 
 def read_body(function: ast.FunctionDef) -> CellPlan:
     """Plan the body of a function, which is changed in place. Runs nothing and looks at no object."""
-    finder = _SiteFinder(in_function=True)
+    finder = _SiteFinder(function)
     function.body = [finder.visit(statement) for statement in function.body]
     tree = ast.Module([function], [])
     return CellPlan(tree, finder.sites, "" if finder.sites else _why_none(ast.Module(function.body, [])))
@@ -89,11 +89,28 @@ def _own_nodes(tree: ast.AST) -> Iterator[ast.AST]:
             yield from _own_nodes(child)
 
 
+def _elsewhere(function: ast.FunctionDef, loop: ast.For) -> frozenset[str]:
+    """The names that a function reads outside of a loop's body, or shares with what is around it."""
+    found: set[str] = set()
+    todo: list[ast.AST] = [function]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            found.add(node.target.id)
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            found.update(node.names)
+        inside = node.body if node is loop else ()
+        todo += [child for child in children(node) if child not in inside]
+    return frozenset(found)
+
+
 class _SiteFinder(ast.NodeTransformer):
     """Walks a cell from outside in; numbers the sites in the order in which it meets them."""
 
-    def __init__(self, *, in_function: bool = False) -> None:
-        self.in_function = in_function
+    def __init__(self, function: ast.FunctionDef | None = None) -> None:
+        self.function = function
         self.sites: list[SitePlan] = []
         self.split = 0  # how many of them can be split
         self.label = ""
@@ -149,13 +166,13 @@ class _SiteFinder(ast.NodeTransformer):
         return self._statement(node)
 
     def visit_For(self, node: ast.For) -> ast.AST:
-        read = read_for(node)
+        read = read_for(node, None if self.function is None else _elsewhere(self.function, node))
         site = self._site("for", node, ast.unparse(node.target), read)
         if site.loop is None:
             self.generic_visit(node)
             return node
         node.orelse = [self.visit(statement) for statement in node.orelse]
-        rewritten = rewrite_for(node, site.number, site.loop, in_function=self.in_function)
+        rewritten = rewrite_for(node, site.number, site.loop, in_function=self.function is not None)
         # a site inside the iterable: for row in [load(p) for p in paths]
         rewritten.iter = self.visit(rewritten.iter)
         return rewritten

@@ -10,6 +10,7 @@ reduction (an *accumulator*: changed, never read); anything else is carried from
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,10 +53,14 @@ def _refuse(code: str, node: ast.AST, name: str, why: str, instead: str = "") ->
     return _Refused(Refusal(code, getattr(node, "lineno", 0), name, why, instead))
 
 
-def read_for(node: ast.For) -> Loop | Refusal:
-    """Read a `for` loop."""
+def read_for(node: ast.For, elsewhere: frozenset[str] | None = None) -> Loop | Refusal:
+    """Read a `for` loop.
+
+    Where it stands in a function, `elsewhere` are the names that the function reads outside of its body: what else it
+    sets is not seen again. Every name of a cell is.
+    """
     try:
-        return _ForReader(node).read()
+        return _ForReader(node, elsewhere).read()
     except _Refused as refused:
         return refused.refusal
 
@@ -121,8 +126,9 @@ class _Found:
 class _ForReader:
     """Reads one `for` loop: checks its statements, takes its effects out of the body, classifies its names."""
 
-    def __init__(self, node: ast.For) -> None:
+    def __init__(self, node: ast.For, elsewhere: frozenset[str] | None) -> None:
         self.node = node
+        self.elsewhere = elsewhere
         self.effects: list[Effect] = []
         self.names = read_names(node.body)
         self.handlers = frozenset(self.names.handlers)
@@ -150,6 +156,7 @@ class _ForReader:
         returns = _take_returns(body)
         body = _EffectTaker(self).block(body, guarded=False)
         accumulators = {effect.target for effect in self.effects}
+        _without(accumulators, body, returns)
 
         names = read_names(body)
         targets = frozenset(target_names(node.target))
@@ -174,7 +181,11 @@ class _ForReader:
             why = f"is read (line {line}) before this iteration sets it, so each iteration needs the one before"
             raise _Refused(Refusal("carried", line, name, why))
 
-        binds = self._binds(sorted(temporaries), flow.always)
+        returned = (statement.value for statement in returns.values() if statement is not None and statement.value)
+        again = temporaries
+        if self.elsewhere is not None:
+            again &= self.elsewhere | read_names(returned).refs.keys()
+        binds = self._binds(sorted(again), flow.always)
         task = _task(node, node.target, _with_ends(body, binds, list(returns)), binds)
         by_target: dict[str, tuple[Effect, ...]] = {}
         for effect in self.effects:
@@ -189,7 +200,7 @@ class _ForReader:
             reads=frozenset(names.refs) - targets - temporaries - self.handlers - {EFFECTS, MAKE_ENTRY},
             accumulators=by_target,
             temporaries=temporaries,
-            kept_last=temporaries & flow.always,
+            kept_last=again & flow.always,
             handler_names=self.handlers,
             effects=tuple(self.effects),
             task=task,
@@ -348,13 +359,14 @@ def _take_returns(body: list[ast.stmt]) -> dict[int, ast.Return | None]:
     """Take the values of `return`s out: id of the statement → what is to be done in the kernel.
 
     A value is made in the kernel, after the effects of its iteration, so it may read what the loop changes. Not so
-    where `with` or `try` would see how it is made.
+    where `with` or `try` would see how it is made, if it is more than names.
     """
     taken: dict[int, ast.Return | None] = {}
 
     def take(node: ast.AST, *, guarded: bool) -> None:
         if isinstance(node, ast.Return):
-            taken[id(node)] = None if guarded else ast.copy_location(ast.Return(node.value), node)
+            there = guarded and not _is_plain(node.value)
+            taken[id(node)] = None if there else ast.copy_location(ast.Return(copied(node.value)), node)
             if not guarded:
                 node.value = None
         for child in children(node):
@@ -363,6 +375,22 @@ def _take_returns(body: list[ast.stmt]) -> dict[int, ast.Return | None]:
     for statement in body:
         take(statement, guarded=False)
     return taken
+
+
+def _is_plain(value: ast.expr | None) -> bool:
+    """Tell whether a value is made of names and constants alone."""
+    parts = (ast.Name, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.expr_context)
+    return value is None or all(isinstance(inner, parts) for inner in walked(value))
+
+
+def _without(accumulators: set[str], body: list[ast.stmt], returns: Mapping[int, ast.Return | None]) -> None:
+    """Where a `return` of names stays under `with` or `try`, leave it the names that may be unbound there."""
+    for statement in body:
+        for node in walked(statement):
+            if isinstance(node, ast.Return) and node.value is not None and returns[id(node)] is not None:
+                names = [inner for inner in walked(node.value) if isinstance(inner, ast.Name)]
+                loaded: list[ast.expr] = [name for name in names if name.id not in accumulators]
+                node.value = ast.copy_location(ast.Tuple(loaded, ast.Load()), node.value)
 
 
 def _with_ends(body: list[ast.stmt], binds: list[ast.stmt], returns: list[int]) -> list[ast.stmt]:
