@@ -13,7 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from types import CellType, FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import Any, Final, TypeVar, overload
 
 from mpnb.engine import notebook
@@ -123,7 +123,12 @@ def _planned(function: FunctionType) -> FunctionPlan | Refusal:
 @functools.lru_cache(maxsize=256)
 def _plan(key: tuple[str, Any], lines: tuple[str, ...]) -> FunctionPlan | Refusal:
     """Plan each code of each file once: a function inside another is made again with every call."""
-    return read_function(key[1], lines)
+    code: CodeType = key[1]
+    try:
+        return read_function(code, lines)
+    except Exception as error:  # a hole in the planning must not cost the user the function
+        why = f"planning it failed ({type(error).__name__}: {error})"
+        return Refusal("dynamic", code.co_firstlineno, "", why)
 
 
 def _say_why(function: FunctionType, refusal: Refusal, options: Options) -> None:

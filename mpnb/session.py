@@ -48,6 +48,8 @@ PROBE_S: Final = 0.010
 WORTH_S: Final = 0.020
 #: Seconds of a site's own run for which it waits in the kernel for a pool that is not ready.
 START_S: Final = 1.0
+#: Seconds that an iteration may take to be run again in the kernel when the loop is cut short.
+REPEAT_S: Final = 0.1
 #: Bytes of results already in the notebook that are also kept for `finished`, so that a sum of arrays stays bounded.
 KEPT_BYTES: Final = 256 << 20
 
@@ -305,6 +307,7 @@ class SiteRun:
         self.index = 0  # of the next iteration that takes place in the notebook
         self.held: Outcome | None = None  # see _replays
         self.before: Replay | None = None  # the iteration whose effects took place last
+        self.pool_began, self.pool_first = 0.0, 0
         self.taken = 0  # iterations from the pool that took effect
         self.kept_bytes = 0
         self.head: Any = None  # what a comprehension has made so far
@@ -443,6 +446,7 @@ class SiteRun:
         run = self.run
         with _interrupts_set_flag(run):
             running: Running | None = None
+            self.pool_began, self.pool_first = time.perf_counter(), self.index
             try:
                 running = run.engine.run(self._job(), self._feed(), self._tell, run.workers)
                 yield from self._replays(running)
@@ -453,9 +457,7 @@ class SiteRun:
                 self.refuse(Refusal("engine", self.plan.line, "", f"the pool failed: {error}"))
                 self.phase = _REST
             except KeyboardInterrupt:
-                yield from self._held_back()
-                self.phase = _DONE
-                yield Replay(error=KeyboardInterrupt())
+                yield from self._cut_short(KeyboardInterrupt())
             finally:
                 broke = self.phase == _POOL  # or returned
                 if broke:
@@ -491,9 +493,7 @@ class SiteRun:
         """
         for outcome in running:
             if isinstance(outcome.error, WorkerDiedError):
-                yield from self._held_back()
-                self.phase = _DONE
-                yield Replay(error=self._placed(outcome.error))
+                yield from self._cut_short(self._placed(outcome.error))
                 return
             if outcome.error is not None:
                 self._fall_back(outcome)
@@ -507,6 +507,23 @@ class SiteRun:
                 raise KeyboardInterrupt
         yield from self._held_back()
         self.phase = _REST if self.pull_error is not None else _DONE
+
+    def _cut_short(self, error: BaseException) -> Iterator[Replay]:
+        """End the loop with an error that no iteration raised, after the iteration that is held back.
+
+        What every iteration sets has stayed in the worker, so that iteration takes place in the kernel, unless it is
+        long: an interrupt has to end the cell at once.
+        """
+        each_s = (time.perf_counter() - self.pool_began) * self.run.workers / (self.index - self.pool_first + 1)
+        if self.held is not None and self.loop.kept_last and each_s < REPEAT_S:
+            self.held = None
+            self.pulled = deque([self.pulled[0]])
+            self.pull_error = error
+            self.phase = _REST
+            return
+        yield from self._held_back()
+        self.phase = _DONE
+        yield Replay(error=error)
 
     def _held_back(self) -> Iterator[Replay]:
         if self.held is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import __future__
 
 import ast
-import copy
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 from mpnb.plan.cell import read_body
 from mpnb.plan.names import argument_names, mangled, read_names
+from mpnb.plan.nodes import copied
 from mpnb.plan.rewrite import BEGIN, RUN, rewrite_function
 from mpnb.plan.types import CellPlan, Refusal
 
@@ -85,7 +85,7 @@ def _find(code: CodeType, source: str) -> ast.FunctionDef | None:
     ]
     if len(fitting) != 1:
         return None
-    node, class_name = copy.deepcopy(fitting[0])
+    node, class_name = copied(fitting[0][0]), fitting[0][1]
     arguments = node.args
     parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
     if [parameter.arg for parameter in parameters if parameter is not None] != _parameters(code) and not class_name:

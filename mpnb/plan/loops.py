@@ -366,7 +366,7 @@ def _take_returns(body: list[ast.stmt]) -> dict[int, ast.Return | None]:
     def take(node: ast.AST, *, guarded: bool) -> None:
         if isinstance(node, ast.Return):
             there = guarded and not _is_plain(node.value)
-            taken[id(node)] = None if there else ast.copy_location(ast.Return(copied(node.value)), node)
+            taken[id(node)] = None if there else copied(node)
             if not guarded:
                 node.value = None
         for child in children(node):

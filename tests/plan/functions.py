@@ -1730,4 +1730,450 @@ r = f([[1, 2], {"k": 5}, [3, 4], 7, [1, 1]]), f([[1, 2]])
     ),
 ]
 
-FUNCTIONS: list[Row] = NAMES + ENDS + KINDS
+# What must be seen to be one thing in two places, and names that nothing reads again.
+TRAPS: list[Row] = [
+    (
+        "a lock that is held is not sent",
+        """
+import threading
+@parallel
+def f(xs):
+    lock=threading.Lock()
+    lock.acquire()
+    out=[]
+    for x in xs:
+        out.append((x, lock.locked()))
+    return out
+r=f(range(6))
+""",
+        False,
+    ),
+    (
+        "a local generator pulled in the loop",
+        """
+@parallel
+def f(xs):
+    g=(x*x for x in xs)
+    out=[]
+    for x in xs:
+        out.append(next(g)+x)
+    return out, list(g)
+r=f(range(6))
+""",
+        False,
+    ),
+    (
+        "instances of a class made inside",
+        """
+@parallel
+def f(xs):
+    class P:
+        def __init__(self,a): self.a=a
+    out=[]
+    for x in xs:
+        out.append(P(x))
+    return [p.a for p in out], all(type(p) is P for p in out)
+r=f(range(6))
+""",
+        True,
+    ),
+    (
+        "a dataclass made inside, closing over an argument",
+        """
+import dataclasses
+@parallel
+def f(xs, k):
+    @dataclasses.dataclass
+    class P:
+        a: int
+        def twice(self): return self.a*2+k
+    ps=[P(x) for x in xs]
+    return [p.twice() for p in ps], type(ps[0]) is P
+r=f(range(6),3)
+""",
+        True,
+    ),
+    (
+        "what is appended to hangs on what is read",
+        """
+@parallel
+def f(xs):
+    out=[]
+    holder={"o":out}
+    for x in xs:
+        out.append(len(holder["o"])+x)
+    return out
+r=f(range(6))
+""",
+        False,
+    ),
+    (
+        "two names of one local list",
+        """
+@parallel
+def f(xs):
+    a=[0]*6
+    b=a
+    for x in xs:
+        a[x]=b[x-1]+x
+    return a
+r=f(range(6))
+""",
+        False,
+    ),
+    (
+        "the name of a caught exception is unbound again",
+        """
+@parallel
+def f(xs):
+    out=[]
+    for x in xs:
+        try:
+            out.append(1//x)
+        except ZeroDivisionError as e:
+            out.append(str(e))
+    try:
+        e
+    except UnboundLocalError as err:
+        return out, str(err)
+r=f([1,0,2])
+""",
+        True,
+    ),
+    (
+        "a temporary after no iteration is unbound",
+        """
+@parallel
+def f(xs):
+    for x in xs:
+        y=x
+    return y
+try: f([])
+except UnboundLocalError as e: r=str(e)
+s=f([1,2])
+""",
+        True,
+    ),
+    (
+        "a global set between two loops",
+        """
+def g(x): return x+k
+k=1
+@parallel
+def f(xs):
+    global k
+    a=[g(x) for x in xs]
+    k=10
+    b=[g(x) for x in xs]
+    return a,b
+r=f(range(4))
+""",
+        True,
+    ),
+    (
+        "return of what is appended, changed before",
+        """
+@parallel
+def f(xs):
+    out=[]
+    for x in xs:
+        row=[x]
+        out.append(row)
+        if x==3:
+            row.append("end")
+            return row is out[-1], out
+r=f(range(6))
+""",
+        True,
+    ),
+    (
+        "return calls something that changes a global",
+        """
+hits=[]
+def hit(x):
+    hits.append(x)
+    return x
+@parallel
+def f(xs):
+    for x in xs:
+        if x==3:
+            return hit(x)
+r=f(range(6))
+""",
+        True,
+    ),
+    (
+        "return of names under with",
+        """
+import pathlib
+for i in range(4): pathlib.Path(f"{i}.txt").write_text(f"{i} text")
+@parallel
+def f(n):
+    sizes=[]
+    for i in range(n):
+        with open(f"{i}.txt") as file:
+            text=file.read()
+            if "2" in text:
+                return text, sizes
+        sizes.append(len(text))
+    return sizes
+r=f(4),f(2)
+""",
+        None,
+    ),
+    (
+        "a helper reads the global that has the loop variable's name",
+        """
+x=5
+def h(): return x
+@parallel
+def f(xs):
+    out=[]
+    for x in xs:
+        out.append(h()+x)
+    return out, h()
+r=f(range(4))
+""",
+        True,
+    ),
+    (
+        "return from a while inside the loop",
+        """
+@parallel
+def f(xs):
+    for x in xs:
+        n=x
+        while True:
+            n-=1
+            if n==2: return x,n
+            if n<0: break
+    return None
+r=f([1,2,0,5,9]), f([1])
+""",
+        True,
+    ),
+    (
+        "lambdas with defaults collected",
+        """
+@parallel
+def f(xs):
+    fs=[]
+    for x in xs:
+        fs.append(lambda y, x=x: x+y)
+    return [g(1) for g in fs]
+r=f(range(4))
+""",
+        False,
+    ),
+    (
+        "a comprehension that fills another list",
+        """
+@parallel
+def f(xs):
+    seen=[]
+    return [seen.append(x) or len(seen) for x in xs], seen
+r=f(range(6))
+""",
+        False,
+    ),
+    (
+        "a private method that changes its object",
+        """
+class A:
+    def __init__(self): self.n=0
+    def __bump(self): self.n+=1; return self.n
+    @parallel
+    def f(self,xs):
+        return [self.__bump()+x for x in xs], self.n
+a=A()
+r=a.f(range(6))
+""",
+        False,
+    ),
+    (
+        "a counter in a closure",
+        """
+def make():
+    n=0
+    def bump(x):
+        nonlocal n
+        n+=1
+        return n+x
+    @parallel
+    def f(xs):
+        return [bump(x) for x in xs], n
+    return f
+f=make()
+r=f(range(6))
+""",
+        False,
+    ),
+    (
+        "nested comprehension with conditions",
+        """
+@parallel
+def f(rows, lo):
+    return {k: [v for v in vs if v > lo] for k, vs in rows.items() if k != "x"}, sum(len(v) for v in rows.values())
+r=f({"a":[1,2,3],"x":[3],"b":[5]},1)
+""",
+        True,
+    ),
+    (
+        "walrus before two returns",
+        """
+@parallel
+def f(xs, *, lim=3):
+    if (n := len(xs)) > lim:
+        return [x + n for x in xs]
+    return [x - n for x in xs]
+r=f(range(5)), f(range(2))
+""",
+        True,
+    ),
+    (
+        "a temporary read by a function made after the loop",
+        """
+@parallel
+def f(xs):
+    for x in xs:
+        y = x * 2
+        z = y
+    def show():
+        return y, x
+    return show()
+r = f(range(5))
+""",
+        True,
+    ),
+    (
+        "a temporary used by += and del after the loop",
+        """
+@parallel
+def f(xs):
+    for x in xs:
+        y = [x]
+        z = x
+        w = x
+    y += [1]
+    del z
+    try:
+        return y, z
+    except UnboundLocalError:
+        return y
+r = f(range(5))
+""",
+        True,
+    ),
+    (
+        "a temporary read before the loop, in the next turn of a serial one",
+        """
+@parallel
+def f(xs):
+    seen = []
+    y = None
+    for turn in range(3):
+        seen.append(y)
+        for x in xs:
+            y = x + turn
+    return seen
+r = f(range(5))
+""",
+        True,
+    ),
+    (
+        "a temporary that can't be sent and is not read again",
+        """
+import threading
+@parallel
+def f(xs):
+    out = []
+    for x in xs:
+        lock = threading.Lock()
+        lock.acquire()
+        numbers = (n for n in range(x))
+        out.append((x, sum(numbers)))
+    return out
+r = f(range(5))
+""",
+        None,
+    ),
+    (
+        "errors in a method, with its lines",
+        """
+class Model:
+    def __init__(self, k):
+        self.k = k
+
+    @parallel
+    def all(self, xs):
+        out = []
+        for x in xs:
+            y = self.k / (x - 3)
+            out.append(
+                y
+            )
+        return out
+
+Model(1).all([4, 5])
+Model(1).all(range(6))
+""",
+        True,
+    ),
+    (
+        "an error beside a split loop",
+        """
+@parallel
+def f(xs):
+    a = [x + 1 for x in xs]
+    b = a[100]
+    return [x for x in b]
+
+f(range(4))
+""",
+        True,
+    ),
+    (
+        "the iterable raises",
+        """
+@parallel
+def f(n):
+    out = []
+    for x in [10 // k for k in range(n, -2, -1)]:
+        out.append(x)
+    return out
+
+f(3)
+""",
+        True,
+    ),
+    (
+        "called with a callback that is called in the loop",
+        """
+@parallel
+def f(xs, how):
+    return [how(x) for x in xs]
+
+r = f(range(4), abs), f(range(4), lambda x: -x), f(["a"], str.upper)
+""",
+        True,
+    ),
+    (
+        "a callback that keeps count",
+        """
+count = 0
+def counted(x):
+    global count
+    count += 1
+    return x
+
+@parallel
+def f(xs, how):
+    return [how(x) for x in xs]
+
+r = f(range(4), counted), count
+""",
+        False,
+    ),
+]
+
+FUNCTIONS: list[Row] = NAMES + ENDS + KINDS + TRAPS
