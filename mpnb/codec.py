@@ -35,6 +35,7 @@ import io
 import itertools
 import marshal
 import pickle
+import random
 import sys
 import threading
 import types
@@ -53,6 +54,7 @@ from mpnb.blame import Unsendable, kind_name
 from mpnb.cache import EncodeCache, Name, Script
 from mpnb.frames import OUT_OF_BAND
 from mpnb.modules import is_local
+from mpnb.streams import SEEDED, SHARED, shared_generator, shared_name
 
 _PRIME: Final = b"\x97\x94\x30"  # NEXT_BUFFER MEMOIZE POP: put a given object into the unpickler's memo
 
@@ -64,6 +66,11 @@ Memo = dict[int, tuple[int, Any]]  # the C pickler's: id -> (number, object)
 
 def shared(number: int) -> Any:
     """Stand for object `number` of the bundle."""
+    raise NotImplementedError(number)
+
+
+def make_generator(number: int) -> Any:
+    """Stand for the random generator that has this number in the keys of the streams."""
     raise NotImplementedError(number)
 
 
@@ -286,6 +293,8 @@ class Encoder(pickle.Pickler):
         id -> number of bundle objects, written as references.
     buffers
         Takes the big buffers; None where everything stays in band.
+    generators
+        id -> number of the random generators that have streams.
     """
 
     dispatch_table = _DISPATCH
@@ -298,11 +307,13 @@ class Encoder(pickle.Pickler):
         main: dict[str, Any],
         known: Mapping[int, int],
         buffers: list[Any] | None,
+        generators: Mapping[int, int] = types.MappingProxyType({}),
     ) -> None:
         super().__init__(file, 5, buffer_callback=None if buffers is None else _taker(buffers))
         self.cache = cache
         self.main = main
         self.known = known
+        self.generators = generators
         self.wanted: dict[Name, None] = {}  # names that code met so far looks up
         self.scripts: dict[int, Script] = {}  # notebook code met so far
         self.modules: dict[str, ModuleType] = {}  # modules met so far, directly or by something in them
@@ -351,6 +362,8 @@ class Encoder(pickle.Pickler):
                 return mine.note_blocks
         if (method := self._own_pickling(kind)) is not None:
             raise Unsendable(f"{kind.__qualname__} has a {method} of its own, which may leave something out")
+        if issubclass(kind, _generator_types()):
+            return mine.reduce_generator
         if self.lends and (reason := _moves_on(kind)) is not None:
             raise Unsendable(reason)
         if kind is super:  # C pickle would ask what it stands for, and write that
@@ -482,6 +495,19 @@ class Encoder(pickle.Pickler):
         state = {key: value for key, value in vars(module).items() if key not in _MODULE_OWN}
         return make_module, (name, module.__doc__), state, None, None, fill_module
 
+    # random generators
+
+    def reduce_generator(self, generator: Any) -> Any:
+        """By number where it has streams; the shared ones are never copied, and others do not go out to be used."""
+        number = self.generators.get(id(generator))
+        if number is None and not self.lends and (name := shared_name(generator)) is not None:
+            number = SHARED.index(name)
+        if number is not None:
+            return make_generator, (number,)
+        if self.lends:
+            raise Unsendable(f"a random generator, whose numbers all iterations share; instead: {SEEDED}")
+        return NotImplemented
+
     # arrays
 
     def reduce_array(self, array: Any) -> Any:
@@ -535,12 +561,13 @@ def _moves_on(kind: type) -> str | None:
         return "an iterator, which only this process can run on"
     if issubclass(kind, (io.StringIO, io.BytesIO)):
         return "an open buffer, which is read and written at a place of its own"
-    random, numpy_random = sys.modules.get("random"), sys.modules.get("numpy.random")
-    if random is not None and issubclass(kind, random.Random):
-        return "a random generator, whose numbers all iterations share"
-    if numpy_random is not None and issubclass(kind, (numpy_random.Generator, numpy_random.RandomState)):
-        return "a random generator, whose numbers all iterations share"
     return None
+
+
+def _generator_types() -> tuple[type, ...]:
+    numpy_random: Any = sys.modules.get("numpy.random")
+    names = ("Generator", "RandomState", "BitGenerator")
+    return (random.Random, *(getattr(numpy_random, name) for name in names if hasattr(numpy_random, name)))
 
 
 _REFUSED: Final = (threading.Thread, threading.Event, threading.Condition, threading.Semaphore)
@@ -577,6 +604,8 @@ class Decoder(pickle.Unpickler):
         Arrays get memory of their own, writeable as they were; otherwise they lie over the buffer, read-only.
     frozen
         Ids of arrays of which views are read-only, as pandas makes them under copy-on-write.
+    generators
+        Random generators that have streams, from number 2 on.
     """
 
     def __init__(
@@ -589,6 +618,7 @@ class Decoder(pickle.Unpickler):
         *,
         own: bool = False,
         frozen: Container[int] = (),
+        generators: Sequence[Any] = (),
     ) -> None:
         # `Unpickler.memo = …` loses what it is given (CPython up to 3.13), so the pickle itself does it.
         prelude = b"\x80\x05" + _PRIME * len(primed) + b"N."
@@ -598,6 +628,7 @@ class Decoder(pickle.Unpickler):
         self._bundle = bundle
         self._own = own
         self._frozen = frozen
+        self._generators = generators
         if primed:
             self.load()
 
@@ -606,6 +637,8 @@ class Decoder(pickle.Unpickler):
         if module == __name__:
             if name == "shared":
                 return self._bundle.__getitem__
+            if name == "make_generator":
+                return self._generator
             if name == "make_function":
                 return functools.partial(_function_in, self._main)
             if name == "make_array":
@@ -615,6 +648,9 @@ class Decoder(pickle.Unpickler):
             if name == "fill_read_only" and self._own:
                 return fill_array
         return super().find_class(module, name)
+
+    def _generator(self, number: int) -> Any:
+        return self._generators[number - len(SHARED)] if number >= len(SHARED) else shared_generator(SHARED[number])
 
     def objects(self) -> list[Any]:
         """Everything read so far that has a number, by number."""

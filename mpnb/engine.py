@@ -17,6 +17,7 @@ from types import FunctionType
 from typing import Any, Final, Protocol
 
 from mpnb.events import Event
+from mpnb.streams import Streams
 
 STDOUT: Final = -1
 STDERR: Final = -2
@@ -56,6 +57,10 @@ class Job:
     orders
         Whether the function may take an order from something that is perhaps a set. What is sent must then hold no set
         whose order a copy would change, but for sets that are a name's value: those the caller has judged.
+    streams
+        The random numbers of its iterations, on the generators of this process; None where they have none of their own.
+    chunk
+        How many items to send at a time, where that was said.
     """
 
     function: FunctionType
@@ -68,6 +73,8 @@ class Job:
     total: int | None = None
     nets: bool = True
     orders: bool = False
+    streams: Streams | None = None
+    chunk: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,10 +61,11 @@ class JobEncoder:
         self._main: dict[str, Any] = job.function.__globals__
         self._named_sets: set[int] = set()  # written as the value of a name
         cache.begin()
+        self._generators = {} if job.streams is None else job.streams.numbers()
         self._targets = {id(target): target for target in job.targets}
         buffers: list[Any] | None = None if is_portable() else []
         file = io.BytesIO()
-        encoder = Encoder(file, cache, self._main, {}, buffers)
+        encoder = self._encoder(file, {}, buffers)
         with collector_paused():
             self._dump(encoder, "the loop's body", job.function)
             self._bound = self._dump_names(encoder, {}, self._named_sets, [("the loop's body", job.function)])
@@ -81,6 +82,9 @@ class JobEncoder:
         serials = b",".join(b"%d" % block.serial for block in frame.blocks)
         bundle = Part(digest(frame.head, serials), frame)
         self.parts: tuple[Part, ...] = (*self._side_parts(encoder), bundle)
+
+    def _encoder(self, file: io.BytesIO, known: Mapping[int, int], buffers: list[Any] | None) -> Encoder:
+        return Encoder(file, self._cache, self._main, known, buffers, self._generators)
 
     def _dump(self, encoder: Encoder, path: str, thing: Any) -> None:
         try:
@@ -141,7 +145,7 @@ class JobEncoder:
         error = Unsendable("is a set, whose order would differ in a worker; instead: sorted(...)")
 
         def probe(thing: Any) -> Exception | None:
-            encoder = Encoder(io.BytesIO(), self._cache, self._main, {}, [])
+            encoder = self._encoder(io.BytesIO(), {}, [])
             with suppress(Exception):
                 encoder.dump(thing)
             return error if id(found) in encoder.memo.copy() else None
@@ -155,7 +159,7 @@ class JobEncoder:
         """As `_refuse_reordered`, for what workers do not get from here but make themselves by importing it."""
         for module in modules:
             for name, value in data_of(module):
-                encoder = Encoder(io.BytesIO(), self._cache, self._main, {}, [])
+                encoder = self._encoder(io.BytesIO(), {}, [])
                 with suppress(Exception):  # what can't be encoded is not sent either
                     encoder.dump(value)
                 self._refuse_reordered(encoder, (), [(f"{module.__name__}.{name}", value)])
@@ -171,6 +175,8 @@ class JobEncoder:
         yield self._cache.part("constants", values, lambda: self._plain_part("constants", values))
         described = descriptions(found, names)
         yield self._cache.part("described", described, lambda: self._plain_part("described", described))
+        if self._job.streams is not None:
+            yield self._plain_part("streams", self._job.streams.plain())
         modules = local_modules(encoder.modules.values())
         if modules:
             if self._job.orders:
@@ -210,7 +216,7 @@ class JobEncoder:
             while True:
                 buffers: list[Any] | None = None if is_portable() else []
                 file = io.BytesIO()
-                encoder = Encoder(file, self._cache, self._main, self._known, buffers)
+                encoder = self._encoder(file, self._known, buffers)
                 encoder.memo = {id(self._objects[n]): (place, self._objects[n]) for place, n in enumerate(primed)}
                 self._dump(encoder, "item", list(items))
                 names = self._dump_names(encoder, self._bound, set(self._named_sets), [("items", list(items))])
@@ -241,7 +247,10 @@ class JobEncoder:
         assert kind == "effects"
         primed = [self._objects[n] for n in numbers]
         primed += memo.objects if places is None else [memo.objects[n] for n in places]
-        decoder = Decoder(body, buffers, self._main, primed, self._objects, own=True, frozen=self._frozen())
+        generators = () if self._job.streams is None else self._job.streams.generators
+        decoder = Decoder(
+            body, buffers, self._main, primed, self._objects, own=True, frozen=self._frozen(), generators=generators
+        )
         decoded: list[Effects] = decoder.load()
         return decoded
 
@@ -273,7 +282,7 @@ class JobEncoder:
         """The arrays in which an object keeps its data."""
         if type(target) in _CONTAINERS:
             return []
-        encoder = Encoder(io.BytesIO(), self._cache, self._main, self._known, [])
+        encoder = self._encoder(io.BytesIO(), self._known, [])
         try:
             encoder.dump(target)
         except Exception as error:
@@ -293,7 +302,7 @@ class JobEncoder:
     def _probe(self, thing: Any) -> Exception | None:
         """Whether this alone can be encoded."""
         try:
-            Encoder(io.BytesIO(), self._cache, self._main, {}, []).dump(thing)
+            self._encoder(io.BytesIO(), {}, []).dump(thing)
         except Exception as error:
             return error
         return None

@@ -72,6 +72,20 @@ def _workers(text: str) -> int:
     return number
 
 
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        msg = f"seed must be a whole number, 0 or more, was {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _chunk(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"chunk must be a whole number, 1 or more, was {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
 def _engine_name(text: str) -> str:
     if text != "local":
         msg = f"there is no engine {text!r}: only 'local', the pool of this machine"
@@ -90,6 +104,14 @@ def _parser() -> _LineParser:
     add("--no-probe", action="store_true", help="send every iteration to the pool at once; overrides no refusal")
     add("--explain", action="store_true", help="show the plan of the cell; runs nothing")
     add("--strict", action="store_true", help="make it a RefusedError when a loop can't be split")
+    add(
+        "--seed",
+        type=_seed,
+        metavar="N",
+        help="give every iteration its own stream of random numbers, made from N: the same for any number of workers, "
+        "and not those that the cell draws without the magic",
+    )
+    add("--chunk", type=_chunk, metavar="N", help="send N iterations at a time (default: as fits their length)")
     add("--quiet", action="store_true", help="show neither panel nor summary")
     return parser
 
@@ -121,6 +143,8 @@ def read_line(line: str) -> Options:
         explain=found.explain,
         strict=found.strict,
         quiet=found.quiet,
+        seed=found.seed,
+        chunk=found.chunk,
     )
 
 

@@ -36,6 +36,7 @@ from mpnb.frames import Frame, Part, read_frame, write_frame
 from mpnb.libraries import Constants, Descriptions, find, first_other
 from mpnb.modules import fingerprint
 from mpnb.ordering import has_misordered_numbers
+from mpnb.streams import NUMPY, PYTHON, Streams
 
 _SNAPSHOT_LIMIT: Final = 4 * 1024 * 1024  # bytes of pickle up to which shipped data is compared
 _HOT: Final = 2000
@@ -110,7 +111,7 @@ class _EffectEncoder(Encoder):
     lends = False
 
     def __init__(self, mirror: Mirror, file: io.BytesIO, buffers: list[Any] | None, as_views: frozenset[int]) -> None:
-        super().__init__(file, mirror._cache, mirror._main, mirror._known, buffers)
+        super().__init__(file, mirror._cache, mirror._main, mirror._known, buffers, mirror._generators)
         self._mirror = mirror
         self._as_views = as_views
         self.roots: dict[int, set[int]] = {}
@@ -220,9 +221,12 @@ class Mirror:
     ----------
     function
         The job's function, after `load`.
+    streams
+        The random numbers of the job's iterations, on the generators of this process, in place after `load`.
     """
 
     function: FunctionType
+    streams: Streams | None = None
 
     def __init__(self, namespace: dict[str, Any] | None = None) -> None:
         self._main: dict[str, Any] = vars(sys.modules["__main__"]) if namespace is None else namespace
@@ -235,6 +239,7 @@ class Mirror:
         self._chunk: list[Any] = []
         self._lent: list[int] = []
         self._hot: dict[int, None] = {}
+        self._generators: dict[int, int] = {}
         self._extra: list[str] = []
         self._regions: tuple[list[int], list[tuple[int, Any]]] | None = None
         self._before: _Before | None = None
@@ -257,6 +262,9 @@ class Mirror:
             elif kind == "lines":
                 for name, lines in pickle.load(body).items():
                     linecache.cache[name] = (sum(map(len, lines)), None, lines, name)
+            elif kind == "streams":
+                self.streams = Streams.from_plain(pickle.load(body))
+                self._generators = self.streams.numbers()
             elif kind == "constants":
                 constants = pickle.load(body)
             elif kind == "described":
@@ -268,6 +276,8 @@ class Mirror:
         other = first_other(described)
         if other is not None:
             raise CodecError(other, "the notebook set it, and workers have the library's own")
+        if self.streams is not None:
+            self.streams.enter()
         self._bundle_bytes = self._snapshot((self.function, self._names))
         self._bundle_lengths = _lengths(self._bundle) if self._bundle_bytes is None else b""
 
@@ -305,6 +315,9 @@ class Mirror:
 
     def _forget(self) -> None:
         """Unbind everything, and give libraries their own values back."""
+        if self.streams is not None:
+            self.streams.leave()
+        self.streams, self._generators = None, {}
         while self._replaced:
             holder, name, value = self._replaced.pop()
             if value is _UNSET:
@@ -320,7 +333,7 @@ class Mirror:
         self._before = None
 
     def _load_bundle(self, names: list[str], body: io.BytesIO, buffers: list[memoryview]) -> None:
-        decoder = Decoder(body, buffers, self._main)
+        decoder = Decoder(body, buffers, self._main, generators=self._own_generators())
         try:
             with collector_paused():
                 self.function = decoder.load()
@@ -335,12 +348,16 @@ class Mirror:
         self._bundle = decoder.objects()
         self._known = {id(thing): n for n, thing in enumerate(self._bundle) if type(thing) not in (str, bytes)}
 
+    def _own_generators(self) -> Sequence[object]:
+        return () if self.streams is None else self.streams.generators
+
     def decode_items(self, frame: Frame) -> list[object]:
         """Decode a chunk's items, and begin to watch for changes."""
         _, (primed, _), body, buffers = read_frame(frame)
         for name in self._extra:
             self._main.pop(name, None)
-        decoder = Decoder(body, buffers, self._main, [self._bundle[n] for n in primed], self._bundle)
+        primed = [self._bundle[n] for n in primed]
+        decoder = Decoder(body, buffers, self._main, primed, self._bundle, generators=self._own_generators())
         try:
             with collector_paused():
                 items: list[object] = decoder.load()
@@ -436,7 +453,7 @@ class Mirror:
     def _snapshot(self, things: Any) -> bytes | None:
         """What shipped things look like now, as bytes to compare; None where there is too much of it."""
         file = io.BytesIO()
-        encoder = _Snapshot(file, self._cache, self._main, {}, None)
+        encoder = _Snapshot(file, self._cache, self._main, {}, None, self._generators)
         encoder.dump(things)
         if file.tell() > _SNAPSHOT_LIMIT:
             return None
@@ -471,7 +488,7 @@ class _Before:
         self.items = mirror._snapshot(mirror._items)
         self.lengths = _lengths(mirror._chunk) if self.items is None else b""
         self.names = {name: value for name, value in mirror._main.items() if not _is_dunder(name)}
-        self.random = _random_state()
+        self.random = _random_state(mirror.streams)
         self.modules = len(sys.modules)
         self.state = surroundings.capture()
 
@@ -489,7 +506,7 @@ class _Before:
             return "it changes an object that it shares with other iterations"
         if not whole and _lengths(mirror._bundle) != mirror._bundle_lengths:
             return "it changes an object that it shares with other iterations"
-        for library, value in _random_state().items():
+        for library, value in _random_state(mirror.streams).items():
             if value != self.random[library] if library in self.random else not _is_unused(library, value):
                 return f"it draws from {library}"
         words = surroundings.changed(self.state, surroundings.capture(), imported=len(sys.modules) != self.modules)
@@ -502,16 +519,17 @@ def _first_other(before: dict[str, Any], after: dict[str, Any]) -> str:
     )
 
 
-def _random_state() -> dict[str, Any]:
-    """States of the generators that everybody shares."""
+def _random_state(streams: Streams | None) -> dict[str, Any]:
+    """States of the generators that everybody shares, but for those that have streams."""
+    seeded = () if streams is None else streams.shared
     found: dict[str, Any] = {}
     random = sys.modules.get("random")
-    if random is not None and hasattr(random, "getstate"):
-        found["random"] = random.getstate()
+    if PYTHON not in seeded and random is not None and hasattr(random, "getstate"):
+        found[PYTHON] = random.getstate()
     numpy = sys.modules.get("numpy.random")
-    if numpy is not None and hasattr(numpy, "get_state"):
+    if NUMPY not in seeded and numpy is not None and hasattr(numpy, "get_state"):
         name, keys, *rest = numpy.get_state()
-        found["numpy.random"] = (name, keys.tobytes(), *rest)
+        found[NUMPY] = (name, keys.tobytes(), *rest)
     return found
 
 

@@ -292,8 +292,9 @@ class _Running:
         at = _now()
         open_job = OpenJob(self._number, self._encoder.parts, job.nets, self._mail)
         event = scheduler.JobOpened(
-            at=at, job=self._number, first=job.first, workers=workers, total=job.total, expected_s=job.expected_s
-        )
+            at=at, job=self._number, first=job.first, workers=workers, total=job.total, expected_s=job.expected_s,
+            chunk=job.chunk,
+        )  # fmt: skip
         self._closed = False
         hands.post("open", open_job, event)
         nbytes = sum(_nbytes(part.frame) for part in self._encoder.parts)

@@ -99,6 +99,8 @@ class Site:
         Number and seconds of the longest iteration that a worker ran.
     longest_was_last
         Whether the other workers had nothing left to do when it ended.
+    seed
+        The seed of the streams that its random numbers came from; None where they came as without `--seed`.
     """
 
     line: int
@@ -124,6 +126,7 @@ class Site:
     yardstick: float = 1.0
     longest: tuple[int, float] | None = None
     longest_was_last: bool = False
+    seed: int | None = None
     nbytes: int = 0
     lost: dict[str, float] = field(default_factory=dict)
 
@@ -338,6 +341,7 @@ class Record:
         self.sites: list[Site] = list(sites)
         self.source = source
         self.note = ""  # why the cell has no site
+        self.seed: int | None = None  # what `--seed` said
         self.workers = workers
         self.finished: dict[int, object] = {}
         self.status = "running"
@@ -776,6 +780,7 @@ class Record:
                 "schema": SCHEMA,
                 "source": self.source,
                 "note": self.note,
+                "seed": self.seed,
                 "workers": self.workers,
                 "status": self.status,
                 "wall_s": self.wall_s,
@@ -806,7 +811,7 @@ class Record:
         for site in sites:
             site.longest = None if site.longest is None else (site.longest[0], site.longest[1])
         record = cls(sites, data.get("source", ""), data.get("workers", 0))
-        record.note = data.get("note", "")
+        record.note, record.seed = data.get("note", ""), data.get("seed")
         record.status = data.get("status", "finished")
         record.started, record.ended = 0.0, data.get("wall_s", 0.0)
         record._now = record.ended or 0.0

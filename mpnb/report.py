@@ -89,7 +89,12 @@ def summary_lines(record: Record) -> list[str]:
 
 
 def summary_line(record: Record, site: Site) -> str:
-    """Say in one line what became of a site."""
+    """Say in one line what became of a site, and which random numbers it drew."""
+    line = _fate(record, site)
+    return line if site.seed is None else f"{line} · random numbers from the streams of seed {site.seed}"
+
+
+def _fate(record: Record, site: Site) -> str:
     if not site.was_split:
         if site.code == "small":
             return f"{site.label or f'line {site.line}'}: {site.reason}" if len(record.sites) > 1 else site.reason

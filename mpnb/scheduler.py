@@ -37,13 +37,14 @@ MAX_FAILED_STARTS: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOpened(Event):
-    """A job has begun; at most `workers` of the pool's work on it."""
+    """A job has begun; at most `workers` of the pool's work on it. Chunks are of `chunk` items where that is said."""
 
     job: int
     first: int = 0
     workers: int | None = None
     total: int | None = None
     expected_s: float | None = None
+    chunk: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +260,7 @@ class _Job:
     pulled: int  # the next iteration to be pulled
     frontier: int  # iterations before this one are all finished
     taken: int  # iterations before this one are with the caller
+    chunk: int | None = None
     each_nbytes: float = 0.0
     queue: list[_Piece] = field(default_factory=list)  # a heap
     pieces_of: dict[int, int] = field(default_factory=dict)  # chunk -> how many pieces of it are not done
@@ -288,6 +290,8 @@ class _Job:
 
     def chunk_size(self, workers: int) -> int:
         """How many items the next chunk has."""
+        if self.chunk is not None:
+            return self.chunk
         if self.each_s is None:
             return 1
         size = CHUNK_S / max(self.each_s, 1e-9)
@@ -417,6 +421,7 @@ class Scheduler:
             pulled=event.first,
             frontier=event.first,
             taken=event.first,
+            chunk=event.chunk,
         )
 
     def _queue(self, event: ChunkQueued, commands: list[Command]) -> None:

@@ -41,6 +41,7 @@ from mpnb.events import Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteS
 from mpnb.plan.loops import ENTRY
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 from mpnb.record import Record, Site
+from mpnb.streams import SEEDED, SHARED, Streams
 
 #: Seconds that a site runs in the kernel before it is asked whether the pool would pay.
 PROBE_S: Final = 0.010
@@ -69,6 +70,8 @@ class Options:
     explain: bool = False
     strict: bool = False
     quiet: bool = False
+    seed: int | None = None
+    chunk: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Replay:
 
     item: object = None
     effects: Effects = field(default_factory=list)
+    index: int = 0
     broke: bool = False
     returned: int | None = None
     value: object = None
@@ -156,6 +160,7 @@ class Run:
         ]
         self.record = Record(sites, workers=self.workers)
         self.record.note = cell.note
+        self.record.seed = options.seed
         self.sites = [SiteRun(self, plan, site) for plan, site in zip(cell.sites, sites, strict=True)]
         self.interrupted = False
         self.tell(RunStarted(at=time.perf_counter(), workers=self.workers))
@@ -202,7 +207,7 @@ class Run:
         """The plan of the cell in lines of text; nothing of it is run."""
         lines = [self.cell.note] if self.cell.note else []
         for plan in self.cell.sites:
-            lines += planning.explained(plan, planning.Space(self.namespace))
+            lines += planning.explained(plan, planning.Space(self.namespace), seeded=self.options.seed is not None)
         return lines
 
     # -- called by the session and the sites -------------------------------------------------------------------------
@@ -254,6 +259,9 @@ class _Noting:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, trace: types.TracebackType | None) -> None:
+        if error is not None:  # in a traceback, the iterator that would see to it lives on
+            for site in self.sites:
+                site.leave_streams()
         if isinstance(error, Exception):
             for site in self.sites:
                 site.note(error)
@@ -311,6 +319,8 @@ class SiteRun:
         self.taken = 0  # iterations from the pool that took effect
         self.kept_bytes = 0
         self.head: Any = None  # what a comprehension has made so far
+        self.turn = -1  # which pass over the site this is
+        self.streams: Streams | None = None
         self.in_rest = False  # an iteration of the rest is running; its item is
         self.item: object = None
 
@@ -326,6 +336,9 @@ class SiteRun:
 
     def begin(self, filename: str, frame: types.FrameType | None = None) -> None:
         """Reset for a new pass over the site."""
+        self.leave_streams()
+        self.streams = None
+        self.turn += 1
         self.frame = frame
         self.phase = _KERNEL
         self.opened = True
@@ -354,6 +367,7 @@ class SiteRun:
         __tracebackhide__ = True
         options = self.run.options
         self.run.record.add(SiteStarted(at=time.perf_counter(), site=self.plan.number, total=self.total()))
+        self.streams = self._streams()
         if not options.probe or options.strict:
             refusal = self.check()
             if refusal is not None:
@@ -361,12 +375,47 @@ class SiteRun:
                 if options.strict:
                     raise _refused_error(refusal)
                 self.phase = _DONE
-                return iterable
+                return iterable if self.streams is None else self._seeded(iter(iterable))
         if not options.probe:
             self.iterator = iter(iterable)
             self.phase = _POOL
             return ()
         return self._probe(iter(iterable))
+
+    def _streams(self) -> Streams | None:
+        """The random numbers of this pass, under `--seed`.
+
+        Whether there are any hangs on the loop's text and iterable only, not on whether it is split.
+        """
+        seed = self.run.options.seed
+        if seed is None or not all(planning.is_safe(leaf) for leaf in self.leaves):
+            return None
+        try:
+            draws = planning.find_draws(planning.make_task(self.loop, self.filename, self._look()), self.leaves)
+        except Exception:  # an object that can't bear to be looked at
+            draws = planning.Draws(SHARED)
+        if not draws:
+            return None
+        self.site.seed = seed
+        return Streams(seed, self.plan.number, self.turn, draws.shared, draws.generators)
+
+    def leave_streams(self) -> None:
+        """Give the kernel's generators the state that they had before the site."""
+        if self.streams is not None:
+            self.streams.leave()
+
+    def _seeded(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        """Yield items for iterations in the kernel, each with its stream in place."""
+        __tracebackhide__ = True
+        streams = self.streams
+        if streams is None:
+            yield from iterator
+            return
+        with streams:
+            for item in iterator:
+                streams.start(self.index)
+                yield item
+                self.index += 1
 
     def _probe(self, iterator: Iterator[Any]) -> Iterator[Any]:
         """Yield items while it is not clear that the pool would pay; then stop, in phase _POOL."""
@@ -378,8 +427,13 @@ class SiteRun:
         patience = PROBE_S
         deadline = began + patience
         self.site.reason = ""
+        streams = self.streams
+        if streams is not None:
+            streams.enter()
         try:
             for item in iterator:
+                if streams is not None:
+                    streams.start(count)
                 yield item
                 count += 1
                 now = clock()
@@ -398,6 +452,7 @@ class SiteRun:
                     deadline = now + patience
             self.phase = _DONE
         finally:
+            self.leave_streams()
             self.index = count
             if count:
                 now = clock() if self.phase == _DONE else now
@@ -419,12 +474,16 @@ class SiteRun:
             return seconds > WORTH_S
         return (total - count) * seconds / count > WORTH_S and total - count > 1
 
+    def _look(self) -> planning.Space:
+        """What the names that the loop stands among mean now."""
+        if self.frame is not None:
+            self.space = planning.Space(self.run.namespace, self.run.names, _own_names(self.frame, self.run.names))
+        return self.space
+
     def check(self) -> Refusal | None:
         """Look at the objects and helpers that the loop reaches; None when it may be split."""
         try:
-            if self.frame is not None:
-                self.space = planning.Space(self.run.namespace, self.run.names, _own_names(self.frame, self.run.names))
-            finding = planning.check_loop(self.loop, self.space, self.leaves)
+            finding = planning.check_loop(self.loop, self._look(), self.leaves, seeded=self.streams is not None)
         except Exception as error:  # a hole in the inspection, or an object that can't bear to be looked at
             why = f"it could not be looked into ({type(error).__name__}: {error})"
             return Refusal("dynamic", self.plan.line, "", why)
@@ -451,7 +510,9 @@ class SiteRun:
                 running = run.engine.run(self._job(), self._feed(), self._tell, run.workers)
                 yield from self._replays(running)
             except CodecError as error:
-                self.refuse(Refusal("unsendable", self.plan.line, error.path, f"can't be sent: {error.why}"))
+                why, _, instead = error.why.partition("; instead: ")
+                code = "random" if SEEDED in instead else "unsendable"
+                self.refuse(Refusal(code, self.plan.line, error.path, f"can't be sent: {why}", instead))
                 self.phase = _REST
             except MpnbError as error:  # the pool's own trouble must not cost the user the result
                 self.refuse(Refusal("engine", self.plan.line, "", f"the pool failed: {error}"))
@@ -538,8 +599,8 @@ class SiteRun:
         item = self.pulled.popleft()
         if planning.RETURN in ends:
             which, value = ends[planning.RETURN]
-            return Replay(item, effects, returned=which, value=value)
-        return Replay(item, effects, broke=planning.BREAK in ends)
+            return Replay(item, effects, outcome.index, returned=which, value=value)
+        return Replay(item, effects, outcome.index, broke=planning.BREAK in ends)
 
     def _job(self) -> Job:
         space = self.space
@@ -555,6 +616,8 @@ class SiteRun:
             ),
             hidden=self.loop.sets - space.names,
             shared=self.loop.sets & space.names,
+            streams=self.streams,
+            chunk=self.run.options.chunk,
         )
 
     def _feed(self) -> Iterator[tuple[Any, bool]]:
@@ -608,12 +671,15 @@ class SiteRun:
         task = planning.make_task(self.loop, self.filename, self.space)
         own = [entry for entry in replay.effects if entry[0] >= 0]
         place = next((n for n, entry in enumerate(own) if entry is failed), None)
-        with suppress(Exception), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        streams = self.streams if self.streams is not None else Streams(0, 0, 0)
+        with suppress(Exception), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), streams:
             if self.before is not None:
                 effects: Effects = []
+                streams.start(self.before.index)
                 task((self.before.item, True), effects)
                 self.mended.update({names[e[0]]: e[1] for e in effects if e[0] in names})
             if place is not None:
+                streams.start(replay.index)
                 reached = _Until(place)
                 with suppress(_Reached):
                     task((replay.item, False), reached)
@@ -637,9 +703,12 @@ class SiteRun:
         self.phase = _DONE
         first, began = self.index, time.perf_counter()
         self.in_rest = True
+        streams = self.streams if self.streams is not None else Streams(0, 0, 0)
         try:
+            streams.enter()
             while self.pulled:
                 self.item = self.pulled.popleft()
+                streams.start(self.index)
                 yield self.item
                 self.index += 1
             if self.pull_error is not None:
@@ -647,10 +716,12 @@ class SiteRun:
                 raise self.pull_error
             for item in self.iterator:
                 self.item = item
+                streams.start(self.index)
                 yield item
                 self.index += 1
             self.in_rest = False
         finally:
+            streams.leave()
             self.item = None
             now = time.perf_counter()
             count = self.index - first
@@ -733,6 +804,8 @@ class SiteRun:
 
     def forget(self) -> None:
         """Let go of everything of the user's."""
+        self.leave_streams()
+        self.streams = None
         self.leaves = []
         self.held = self.before = None
         self.head = None

@@ -342,6 +342,8 @@ class Worker:
             self._word[0] = index + 1
             self._effects = effects
             try:
+                if self._mirror.streams is not None:
+                    self._mirror.streams.start(index)
                 surroundings.watch(self._nets)
                 self._in_task = True
                 if self._interrupt:  # asked for after the last iteration, when there was nothing to interrupt

@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "cores": "",
     "ordering": "",
     "serial": "",
-    "engine": "events",
+    "streams": "",
+    "engine": "events streams",
     # objects and bytes, at both ends of the wire
     "buffers": "errors",
     "surroundings": "errors",
@@ -35,9 +36,11 @@ MAY_IMPORT = {
     "modules": "cache ordering",
     "libraries": "cache",
     "blame": "errors",
-    "codec": "cache frames arrays modules blame",
+    "codec": "cache frames arrays modules blame streams",
     "jobs": "errors engine ordering buffers surroundings cache frames arrays modules libraries blame codec",
-    "namespace": "errors engine ordering buffers surroundings cache frames arrays modules libraries blame codec",
+    "namespace": (
+        "errors engine ordering streams buffers surroundings cache frames arrays modules libraries blame codec"
+    ),
     "wire": "buffers frames",
     # inside a worker
     "worker": "errors engine surroundings frames namespace wire",
@@ -47,13 +50,13 @@ MAY_IMPORT = {
     "hands": "errors events cores frames wire scheduler __init__",  # __init__: only to learn where the package lies
     "pool": "errors events engine cores cache frames jobs scheduler worker hands",
     # what understands a cell
-    "plan": "errors engine ordering",  # engine: what a task hands back, as an engine expects it
+    "plan": "errors engine ordering streams",  # engine: what a task hands back, as an engine expects it
     # what is seen
     "record": "events",
     "report": "record",
     "dashboard": "report record cores",
     # what ties them
-    "session": "errors events engine plan record",
+    "session": "errors events engine streams plan record",
     "view": "events dashboard session",
     "functions": "errors events engine serial plan session view",
     "magic": "errors events engine plan record report dashboard session view",
@@ -77,7 +80,7 @@ DOORS = {
     "cloudpickle": "codec",
     "psutil": "cores",
     "threadpoolctl": "worker template",
-    "numpy": "cache surroundings",
+    "numpy": "cache surroundings streams",
     "pandas": "surroundings",
     "mpmath": "surroundings",
     "sklearn": "surroundings",

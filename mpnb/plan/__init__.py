@@ -1,6 +1,7 @@
 """What of a cell can run in parallel: `read_cell` reads its text, `check_loop` what it reaches; neither runs it."""
 
 from mpnb.plan.cell import CONSUMERS, may_have_sites, read_cell
+from mpnb.plan.draws import Draws, find_draws
 from mpnb.plan.explain import explained
 from mpnb.plan.loops import BREAK, RETURN
 from mpnb.plan.objects import UNALIASED, check_loop, is_safe
@@ -18,6 +19,7 @@ __all__ = [
     "RUN",
     "UNALIASED",
     "CellPlan",
+    "Draws",
     "Effect",
     "Finding",
     "Loop",
@@ -26,6 +28,7 @@ __all__ = [
     "Space",
     "check_loop",
     "explained",
+    "find_draws",
     "inspect_loop",
     "is_safe",
     "make_task",

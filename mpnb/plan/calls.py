@@ -10,7 +10,15 @@ import types
 from collections.abc import Sequence
 
 from mpnb.ordering import is_seed_fixed
-from mpnb.plan.library import changes_first, generator_types, is_own, sounds_changing, static_attribute, why_stateful
+from mpnb.plan.library import (
+    changes_first,
+    generator_types,
+    instead_of,
+    is_own,
+    sounds_changing,
+    static_attribute,
+    why_stateful,
+)
 from mpnb.plan.loops import EFFECTS, MAKE_ENTRY
 from mpnb.plan.rules import Rules
 from mpnb.plan.syntax import is_standard_stream, says_inplace
@@ -23,10 +31,10 @@ from mpnb.plan.tables import (
     READERS,
     SHALLOW,
     SHALLOW_METHODS,
-    STATEFUL_MODULES,
     STATEFUL_TYPES,
 )
 from mpnb.plan.values import MISSING, UNKNOWN, Summary, Value
+from mpnb.streams import describe
 
 
 class Calls(Rules):
@@ -249,6 +257,15 @@ class Calls(Rules):
             if inner is not None and (inner.mutates or inner.calls):
                 raise self.refuse("mutates", node, parameter, "changes what it is given, or calls it")
 
+    def why_kept(self, thing: object) -> tuple[str, str] | None:
+        """Is this an object that keeps a state which iterations must not share? (code, why) or None."""
+        if isinstance(thing, generator_types()):
+            seeded = self.inspector.seeded and describe(thing) is not None
+            return None if seeded else ("random", "is a random generator, whose numbers all iterations share")
+        if isinstance(thing, STATEFUL_TYPES):
+            return "stateful", f"is a {type(thing).__name__}, which keeps a state of its own"
+        return None
+
     def method_call(self, method: str, base: ast.expr, owner: Value, node: ast.AST) -> None:
         """Hold a method call against what is known of its object, or of every method of that name."""
         thing = owner.thing
@@ -256,19 +273,11 @@ class Calls(Rules):
         if is_standard_stream(base) and method in {"write", "flush"}:
             return  # caught in the worker and replayed in order
         if thing is not MISSING and not isinstance(thing, types.ModuleType | type):
-            stateful = why_stateful(static_attribute(thing, method)) or (
-                ("stateful", f"is a {type(thing).__name__}, which keeps a state of its own")
-                if isinstance(thing, STATEFUL_TYPES)
-                else None
+            stateful = self.why_kept(thing) or why_stateful(
+                static_attribute(thing, method), seeded=self.inspector.seeded
             )
-            random_types = generator_types()
-            if isinstance(thing, random_types):
-                stateful = STATEFUL_MODULES["random"]
             if stateful is not None:
-                instead = (
-                    "a generator made in each iteration: np.random.default_rng(i)" if stateful[0] == "random" else ""
-                )
-                raise self.refuse(stateful[0], node, shown, stateful[1], instead)
+                raise self.refuse(stateful[0], node, shown, stateful[1], instead_of(stateful[0]))
             if isinstance(getattr(type(thing), method, None), types.FunctionType) and is_own(type(thing)):
                 self.check_method(type(thing), getattr(type(thing), method), base, node)
                 return
@@ -279,6 +288,9 @@ class Calls(Rules):
             raise self.refuse("outside-effect", node, f"{shown}.{method}", "changes files, which is not split yet")
         if method == "pop" and isinstance(node, ast.Call) and not node.args:
             self.check_order(base, node)
+        if method == "shuffle" and isinstance(node, ast.Call):
+            for argument in [*node.args[:1], *(k.value for k in node.keywords if k.arg == "x")]:
+                self.change(argument, node)
         if method in MUTATORS or method in READERS:
             if method == "join" or (method == "update" and owner.fresh >= 1):
                 return

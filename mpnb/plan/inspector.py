@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-from mpnb.plan.library import changes_owner, is_own, why_stateful
+from mpnb.plan.library import changes_owner, generator_types, instead_of, is_own, why_stateful
 from mpnb.plan.names import argument_names
 from mpnb.plan.source import factories, function_node, is_generated
 from mpnb.plan.tables import CALLED_DUNDERS, CHANGING_DUNDERS, MUTATORS, LruCache
@@ -57,10 +57,11 @@ def _known(summary: Summary) -> object:
 class Inspector:
     """Looks into the functions of a notebook; keeps what it found for as long as nothing was redefined."""
 
-    def __init__(self, namespace: Mapping[str, Any], reader: MakeReader) -> None:
+    def __init__(self, namespace: Mapping[str, Any], reader: MakeReader, *, seeded: bool = False) -> None:
         self.namespace = namespace
         self.own: Mapping[str, Any] = {}  # where the loop stands in a function: that function's own names
         self.reader = reader
+        self.seeded = seeded  # every iteration has random numbers of its own
         self.summaries: dict[tuple[int, frozenset[str]], Summary] = {}
         self.alive: list[object] = []  # keeps the ids above from being used again
         self.classes: set[type] = set()
@@ -178,13 +179,14 @@ class Inspector:
 
         `sets` says which of a function's parameters are given a set.
         """
-        stateful = why_stateful(thing)
+        stateful = why_stateful(thing, seeded=self.seeded)
+        if isinstance(thing, types.MethodType) and isinstance(thing.__self__, generator_types()) and stateful is None:
+            return None  # it draws, which is allowed here
         if isinstance(thing, functools.partial | types.MethodType) and stateful is None:
             return self._check_bound(thing, line, name, sets)
         if stateful is not None:
             code, why = stateful
-            instead = "a generator made in each iteration: np.random.default_rng(i)" if code == "random" else ""
-            raise Problem(Refusal(code, line, name, why, instead))
+            raise Problem(Refusal(code, line, name, why, instead_of(code)))
         if isinstance(thing, LruCache):
             why = "keeps a cache, which would be filled in the workers and not here"
             raise Problem(Refusal("memoised", line, name, why))

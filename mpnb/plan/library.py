@@ -25,6 +25,7 @@ from mpnb.plan.tables import (
     STATEFUL_TYPES,
 )
 from mpnb.plan.values import MISSING
+from mpnb.streams import SEEDED, describe
 
 
 @functools.cache
@@ -68,15 +69,15 @@ def changes_owner(method: types.BuiltinFunctionType | types.MethodWrapperType) -
     return method.__name__ in MUTATORS | READERS | MUTATING_DUNDERS
 
 
-def why_stateful(thing: object) -> tuple[str, str] | None:
-    """Is a callable in the table of stateful ones? (code, why) or None."""
+def why_stateful(thing: object, *, seeded: bool = False) -> tuple[str, str] | None:
+    """Is a callable in the table of stateful ones? (code, why) or None.
+
+    `seeded`: the generators that can be given streams have some.
+    """
     owner = getattr(thing, "__self__", None)
-    np_random = sys.modules.get("numpy.random")
-    generators: tuple[type, ...] = (random.Random,)
-    if np_random is not None:
-        generators += (np_random.RandomState, np_random.Generator)
+    generators = generator_types()
     if isinstance(owner, generators):
-        return STATEFUL_MODULES["random"]
+        return None if seeded and describe(owner) is not None else STATEFUL_MODULES["random"]
     if isinstance(thing, type):
         if issubclass(thing, generators) or thing.__module__.startswith("numpy.random"):
             return None  # a generator made in the iteration is the iteration's own
@@ -110,14 +111,22 @@ def sounds_changing(method: str) -> bool:
 
 def changes_first(thing: object) -> bool:
     """Tell whether this is a function of a library that changes its first argument."""
+    if getattr(thing, "__name__", "") == "shuffle":  # whose module the methods of a generator do not tell
+        return isinstance(getattr(thing, "__self__", None), generator_types())
     names = CHANGING_FUNCTIONS.get((getattr(thing, "__module__", None) or "").lstrip("_"))
     return names is not None and getattr(thing, "__name__", "") in names
 
 
 def generator_types() -> tuple[type, ...]:
     """The types of random generators that are shared when they are not made in the iteration."""
-    np_random = sys.modules.get("numpy.random")
-    return (random.Random,) if np_random is None else (random.Random, np_random.RandomState, np_random.Generator)
+    np_random: Any = sys.modules.get("numpy.random")
+    names = ("RandomState", "Generator", "BitGenerator")
+    return (random.Random, *(getattr(np_random, name) for name in names if hasattr(np_random, name)))
+
+
+def instead_of(code: str) -> str:
+    """What to do where a library's state keeps a loop from being split."""
+    return SEEDED if code == "random" else ""
 
 
 def static_attribute(owner: object, attribute: str) -> Any:

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from mpnb.plan.calls import Calls
-from mpnb.plan.library import is_library_module, is_own, static_attribute, why_stateful
+from mpnb.plan.library import instead_of, is_library_module, is_own, static_attribute, why_stateful
 from mpnb.plan.names import argument_names, read_names, target_names
 from mpnb.plan.syntax import is_number, stores
-from mpnb.plan.tables import DYNAMIC, STATEFUL_TYPES, LruCache
+from mpnb.plan.tables import DYNAMIC, LruCache
 from mpnb.plan.values import ANYTHING, FRESH, MISSING, Value, join
 
 
@@ -302,10 +302,11 @@ class BodyReader(Calls):
             if summary is not None:
                 self.summary.reads |= summary.reads
         elif not isinstance(thing, types.ModuleType | types.BuiltinFunctionType):
-            if isinstance(thing, (*STATEFUL_TYPES, types.GeneratorType)) or _is_iterator(thing):
-                raise self.refuse(
-                    "stateful", node, node.id, f"is a {type(thing).__name__}, which keeps a state of its own"
-                )
+            kept = self.why_kept(thing)
+            if kept is None and (isinstance(thing, types.GeneratorType) or _is_iterator(thing)):
+                kept = "stateful", f"is a {type(thing).__name__}, which keeps a state of its own"
+            if kept is not None:
+                raise self.refuse(kept[0], node, node.id, kept[1], instead_of(kept[0]))
             self.inspector.meet(thing)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
@@ -316,7 +317,7 @@ class BodyReader(Calls):
             if owner.thing is not MISSING:
                 thing = static_attribute(owner.thing, node.attr)
                 own = isinstance(thing, types.FunctionType | type) and is_own(thing)
-                if own or (callable(thing) and why_stateful(thing) is not None):
+                if own or (callable(thing) and why_stateful(thing, seeded=self.inspector.seeded) is not None):
                     self.inspector.check_callable(thing, node.lineno, ast.unparse(node))
             for cls, method in self.inspector.methods(node.attr):
                 if isinstance(vars(cls).get(node.attr), property):
