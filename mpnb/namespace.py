@@ -36,7 +36,7 @@ from mpnb.frames import Frame, Part, read_frame, write_frame
 from mpnb.libraries import Constants, Descriptions, find, first_other
 from mpnb.modules import fingerprint
 from mpnb.ordering import has_misordered_numbers
-from mpnb.streams import NUMPY, PYTHON, Streams
+from mpnb.streams import NUMPY, PYTHON, SEEDED, Streams
 
 _SNAPSHOT_LIMIT: Final = 4 * 1024 * 1024  # bytes of pickle up to which shipped data is compared
 _HOT: Final = 2000
@@ -508,7 +508,7 @@ class _Before:
             return "it changes an object that it shares with other iterations"
         for library, value in _random_state(mirror.streams).items():
             if value != self.random[library] if library in self.random else not _is_unused(library, value):
-                return f"it draws from {library}"
+                return f"it draws from {library}" + ("" if mirror.streams is not None else f"; instead: {SEEDED}")
         words = surroundings.changed(self.state, surroundings.capture(), imported=len(sys.modules) != self.modules)
         return None if words is None else f"it changes {words}"
 

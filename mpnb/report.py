@@ -95,7 +95,7 @@ def summary_line(record: Record, site: Site) -> str:
 
 
 def _fate(record: Record, site: Site) -> str:
-    if not site.was_split:
+    if not site.was_split or (site.reason and not site.parallel):
         if site.code == "small":
             return f"{site.label or f'line {site.line}'}: {site.reason}" if len(record.sites) > 1 else site.reason
         if site.reason:
@@ -110,6 +110,8 @@ def _fate(record: Record, site: Site) -> str:
         if shown and site.speedup >= 1:
             line += f" · {sum(value for value in lost.values() if value > 0):.1f} lost: "
             line += ", ".join(f"{value:.1f} {IN_SHORT[name]}" for value, name in shown)
+    if site.reason:
+        line += f" · {site.reason}"
     if site.died:
         line += f" · {_plural(site.died, 'worker')} died and {'was' if site.died == 1 else 'were'} replaced"
     return line

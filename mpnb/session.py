@@ -652,6 +652,8 @@ class SiteRun:
             why = f"from iteration {outcome.index + 1} on in the kernel: {outcome.error}"
             self.site.reason = why if self.taken else str(outcome.error)
             self.site.code = "unsendable" if outcome.kind == "unsendable" else "hidden-state"
+            if SEEDED in str(outcome.error):
+                self.site.code = "random"
         elif not self.taken:
             self.site.reason = f"its first iteration raised an error in a worker and ran here instead: {outcome.error}"
         self.phase = _REST

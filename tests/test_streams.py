@@ -57,7 +57,8 @@ def test_the_shared_generators_begin_as_the_docstring_says():
     with streams:
         streams.start(11)
         number = int.from_bytes(key(5, 2, 0, 0, 11).generate_state(4).astype("<u4").tobytes(), "little")
-        assert [random.random(), random.gauss(0, 1)] == (lambda r: [r.random(), r.gauss(0, 1)])(random.Random(number))
+        python = random.Random(number)
+        assert [random.random(), random.gauss(0, 1)] == [python.random(), python.gauss(0, 1)]
         wanted = np.random.RandomState(key(5, 2, 0, 1, 11).generate_state(4))
         assert np.random.standard_normal() == wanted.standard_normal()
         assert np.random.randint(100) == wanted.randint(100)
@@ -107,14 +108,14 @@ def test_afterwards_every_generator_is_as_before():
 
 def test_leaving_twice_takes_nothing_back():
     """Numbers that are drawn after the site stay drawn."""
-    mine = random.Random(3)
+    mine, like = random.Random(3), random.Random(3)
     streams = Streams(0, 0, 0, generators=[mine])
     streams.enter()
     streams.leave()
     first = mine.random()
     streams.leave()
 
-    assert [first, mine.random()] == (lambda r: [r.random(), r.random()])(random.Random(3))
+    assert [first, mine.random()] == [like.random(), like.random()]
 
 
 def test_they_are_the_same_in_another_process():

@@ -32,7 +32,7 @@ _HARMLESS: Final = frozenset(
     """builtins math cmath itertools functools operator _operator collections _collections re json string datetime
     time calendar decimal _decimal fractions numbers bisect _bisect heapq _heapq copy hashlib _hashlib zlib struct
     textwrap os posix posixpath pathlib sys io _io csv typing dataclasses enum abc contextlib types warnings numpy
-    unicodedata pandas""".split()
+    unicodedata pandas mpnb""".split()
 )
 _LEAST: Final = 20_000  # so many objects are looked at
 _PLAIN: Final = frozenset(
@@ -75,7 +75,7 @@ class _Finder:
         self.shared: set[str] = set()
         self.generators: list[object] = []
         self.words: set[str] = set()  # names in code that no global has: attributes, and what is imported
-        self.numpy = False
+        self.numpy = self.random = False  # whether code names both
         self.todo: deque[object] = deque()
         self.seen: dict[int, object] = {}
 
@@ -98,7 +98,7 @@ class _Finder:
 
     def judge_names(self) -> None:
         """An attribute that is nobody's we know may be a function that draws."""
-        if self.numpy and "random" in self.words:
+        if self.numpy and self.random:
             self.shared.add(NUMPY)
         if not self.words <= _known_names("numpy" in sys.modules, "pandas" in sys.modules):
             self.shared.update(SHARED)
@@ -140,7 +140,9 @@ class _Finder:
                 yield from vars(function).values()
                 yield from _cells(function)
                 return
-        for name in sorted(_names(function.__code__)):
+        names = _names(function.__code__)
+        self.random |= "random" in names
+        for name in sorted(names):
             if name in function.__globals__:
                 yield function.__globals__[name]
             elif name not in _BUILTINS:

@@ -95,7 +95,7 @@ def why_stateful(thing: object, *, seeded: bool = False) -> tuple[str, str] | No
     for length in range(len(parts), 0, -1):
         entry = STATEFUL_MODULES.get(".".join(parts[:length]))
         if entry is not None:
-            return entry
+            return None if seeded and entry[0] == "random" else entry
     return None
 
 

@@ -442,7 +442,7 @@ class Bench:
 
     @contextlib.contextmanager
     def _in_way(self, way: str) -> Iterator[None]:
-        if way == "mixed":
+        if way.endswith("mixed"):
             before, probe = session.SiteRun._pays, session.PROBE_S
             session.SiteRun._pays = lambda _self, _seconds, count, _total: count >= 2  # type: ignore[method-assign]
             session.PROBE_S = 0.0  # type: ignore[misc]
@@ -450,7 +450,7 @@ class Bench:
                 yield
             finally:
                 session.SiteRun._pays, session.PROBE_S = before, probe  # type: ignore[method-assign, misc]
-        elif way == "rest":
+        elif way.endswith("rest"):
             self.session.engine = _GivesUp(self.pool, 2)  # type: ignore[assignment]
             try:
                 yield
