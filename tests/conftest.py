@@ -281,10 +281,8 @@ class Kernel:
                 process.kill()
 
 
-@pytest.fixture
-def clean_jupyter(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Settings, history and connection files of Jupyter and IPython in a folder of their own."""
-    home = tmp_path_factory.mktemp("jupyter")
+def prepare_jupyter(home: Path, patch: pytest.MonkeyPatch) -> None:
+    """Put settings, history and connection files of Jupyter and IPython into a folder of their own."""
     for name in (
         "IPYTHONDIR",
         "JUPYTER_CONFIG_DIR",
@@ -296,14 +294,21 @@ def clean_jupyter(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     ):
         folder = home / name.lower()
         folder.mkdir()
-        monkeypatch.setenv(name, str(folder))
-    monkeypatch.delenv("MPLBACKEND", raising=False)  # else the kernel would not choose the inline one
-    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")  # or jupyter_core warns that its paths will move
-    monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+        patch.setenv(name, str(folder))
+    patch.delenv("MPLBACKEND", raising=False)  # else the kernel would not choose the inline one
+    patch.setenv("JUPYTER_PLATFORM_DIRS", "1")  # or jupyter_core warns that its paths will move
+    patch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     try:
         importlib.metadata.distribution("mpnb")
     except importlib.metadata.PackageNotFoundError:  # not installed: the kernels, too, take it from the working tree
-        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("PYTHONPATH", str(ROOT))
+
+
+@pytest.fixture
+def clean_jupyter(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings, history and connection files of Jupyter and IPython in a folder of their own."""
+    home = tmp_path_factory.mktemp("jupyter")
+    prepare_jupyter(home, monkeypatch)
     return home
 
 
