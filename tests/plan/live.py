@@ -377,8 +377,8 @@ trap("identity: weak references to items", PEOPLE + "import weakref; refs = [wea
 # -------------------------------------------------------------------------------- what libraries were given, or hold
 
 trap("library: a constant of math", "import math; math.tau = 6", "r = [math.tau * x for x in range(3)]", True)
-trap("library: a function of json", "import json\n_real = json.dumps\ndef dumps(x): return 'mine ' + _real(x)\njson.dumps = dumps", "texts = [json.dumps(x) for x in range(3)]\njson.dumps = _real", False)
-trap("library: a builtin", "import builtins\n_len = builtins.len\nbuiltins.len = lambda x: _len(x) + 100", "sizes = [len(w) for w in ('a', 'bb')]\nbuiltins.len = _len", False)
+trap("library: a function of textwrap", "import textwrap\nkept = textwrap.shorten\ndef shorten(x, w): return 'mine ' + x\ntextwrap.shorten = shorten", "texts = [textwrap.shorten(x, 9) for x in ('a', 'b')]\ntextwrap.shorten = kept", False)
+trap("library: a builtin", "import builtins\nkept_divmod = builtins.divmod\nbuiltins.divmod = lambda x, y: 'mine'", "parts = [divmod(x, 2) for x in (1, 2)]\nbuiltins.divmod = kept_divmod", False)
 trap("library: a class has a new method", "import fractions\nfractions.Fraction.half = lambda self: self / 2", "halves = [fractions.Fraction(x, 3).half() for x in range(3)]\ndel fractions.Fraction.half", False)
 trap("library: a csv dialect", "import csv; csv.register_dialect('excel', delimiter=';')", "rows = [next(csv.reader([t])) for t in ('a;b', 'c;d')]\ncsv.register_dialect('excel', csv.excel)", None)
 trap("library: the first day of the week", "import calendar; calendar.setfirstweekday(6)", "heads = [calendar.month(2024, m).splitlines()[1] for m in (1, 2)]\nweeks = [calendar.monthcalendar(2024, m)[0] for m in (1, 2)]\ncalendar.setfirstweekday(0)", None)
