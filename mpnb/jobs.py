@@ -22,7 +22,7 @@ from mpnb.codec import Decoder, Encoder, Memo, collector_paused
 from mpnb.engine import Effects, Job
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part, read_frame, write_frame
-from mpnb.libraries import constants, descriptions, holders, is_notebooks
+from mpnb.libraries import constants, descriptions, holders, is_notebooks, registered
 from mpnb.modules import data_of, fingerprint, local_modules
 from mpnb.ordering import SETS, reordered
 
@@ -193,6 +193,10 @@ class JobEncoder:
     def _refuse_patched(self, found: Iterable[Any]) -> None:
         """CodecError where the notebook put something of its own into a library, which a worker has unchanged."""
         for holder in found:
+            if name := registered(holder, self._main):
+                raise CodecError(
+                    holder.__name__, f"the notebook registered {name} with it, and workers have it unchanged"
+                )
             if self._cache.is_unchanged(holder):
                 continue
             for name, value in list(vars(holder).items()):

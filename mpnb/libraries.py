@@ -9,6 +9,8 @@ from __future__ import annotations
 import builtins
 import functools
 import sys
+from _abc import _get_dump  # type: ignore[import-not-found]  # registries have no other door
+from abc import ABCMeta
 from collections.abc import Iterable
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -84,6 +86,14 @@ def find(place: Place) -> Any:
     for part in qualname.split(".") if qualname else ():
         holder = getattr(holder, part, None)
     return holder
+
+
+def registered(holder: Any, main: dict[str, Any]) -> str | None:
+    """A class of the notebook that was registered with this abstract class of a library, by name."""
+    if type(holder) is not ABCMeta or holder.__module__ == "__main__":
+        return None
+    known = [reference() for reference in _get_dump(holder)[0]]
+    return next((each.__qualname__ for each in known if each is not None and is_notebooks(each, main)), None)
 
 
 def is_notebooks(value: Any, main: dict[str, Any]) -> bool:

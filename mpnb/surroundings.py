@@ -85,12 +85,21 @@ def _read_environ() -> dict[str, str]:
 def _write_environ(state: dict[str, str]) -> None:
     for key in set(_read_environ()) - set(state):
         del os.environ[key]
-    zone = os.environ.get("TZ")
     for key, value in state.items():
         if os.environ.get(key) != value:
             os.environ[key] = value
-    if os.environ.get("TZ") != zone and hasattr(time, "tzset"):
+
+
+def _read_zone() -> tuple[Any, ...]:
+    return (time.timezone, time.altzone, time.tzname)
+
+
+def _write_zone(state: tuple[Any, ...]) -> None:
+    if _read_zone() != state and hasattr(time, "tzset"):
         time.tzset()
+    if _read_zone() != state:
+        msg = "TZ was set and has not taken effect: time.tzset() does that"
+        raise ValueError(msg)
 
 
 def _read_cwd() -> str | None:
@@ -157,16 +166,22 @@ def _category(name: str) -> Any:
     return found
 
 
+_DECIMAL: Final = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
+
+
 def _read_decimal() -> dict[str, Any]:
     import decimal
 
     now = decimal.getcontext()
     fresh = decimal.Context(28, decimal.ROUND_HALF_EVEN, -999999, 999999, 1, 0, [])
-    state = {
-        key: getattr(now, key)
-        for key in ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
-        if getattr(now, key) != getattr(fresh, key)
+    state = {key: getattr(now, key) for key in _DECIMAL if getattr(now, key) != getattr(fresh, key)}
+    default = {
+        key: getattr(decimal.DefaultContext, key)
+        for key in _DECIMAL
+        if getattr(decimal.DefaultContext, key) != getattr(fresh, key)
     }
+    if default:
+        state["default"] = default
     # The flags are left out: any inexact sum raises one, in serial as well.
     traps = sorted(signal.__name__ for signal, on in now.traps.items() if on)
     if traps != ["DivisionByZero", "InvalidOperation", "Overflow"]:
@@ -178,11 +193,13 @@ def _write_decimal(state: dict[str, Any]) -> None:
     import decimal
 
     context = decimal.Context(28, decimal.ROUND_HALF_EVEN, -999999, 999999, 1, 0, [])
+    for key in _DECIMAL:
+        setattr(decimal.DefaultContext, key, state.get("default", {}).get(key, getattr(context, key)))
     traps = state.get("traps", ["DivisionByZero", "InvalidOperation", "Overflow"])
     for signal in context.traps:
         context.traps[signal] = signal.__name__ in traps
     for key, value in state.items():
-        if key != "traps":
+        if key not in {"traps", "default"}:
             setattr(context, key, value)
     decimal.setcontext(context)
 
@@ -349,6 +366,86 @@ def _write_locale(state: str) -> None:
         locale.setlocale(locale.LC_ALL, state)
 
 
+_DIALECT: Final = (
+    "delimiter", "quotechar", "doublequote", "escapechar", "lineterminator", "quoting", "skipinitialspace", "strict",
+)  # fmt: skip
+
+
+def _read_csv() -> dict[str, Any]:
+    csv: Any = sys.modules["csv"]
+    found = {name: csv.get_dialect(name) for name in csv.list_dialects()}
+    return {name: tuple(getattr(dialect, key) for key in _DIALECT) for name, dialect in found.items()}
+
+
+def _write_csv(state: dict[str, Any]) -> None:
+    csv = importlib.import_module("csv")
+    for name in set(csv.list_dialects()) - state.keys():
+        csv.unregister_dialect(name)
+    for name, values in state.items():
+        csv.register_dialect(name, **dict(zip(_DIALECT, values, strict=True)))
+
+
+def _read_mimetypes() -> dict[str, str]:
+    mimetypes: Any = sys.modules["mimetypes"]
+    known = _mimetypes_at_first()
+    now: dict[str, str] = mimetypes.types_map
+    return {} if now == known or not mimetypes.inited else {k: v for k, v in now.items() if known.get(k) != v}
+
+
+@functools.cache
+def _mimetypes_at_first() -> dict[str, str]:
+    mimetypes: Any = importlib.import_module("mimetypes")
+    return dict(mimetypes.MimeTypes(tuple(name for name in mimetypes.knownfiles if _exists(name))).types_map[True])
+
+
+def _write_mimetypes(state: dict[str, str]) -> None:
+    mimetypes: Any = importlib.import_module("mimetypes")
+    mimetypes.init()
+    for extension, kind in state.items():
+        mimetypes.add_type(kind, extension)
+
+
+def _read_url_schemes() -> tuple[list[str], ...]:
+    parse: Any = sys.modules["urllib.parse"]
+    return (list(parse.uses_relative), list(parse.uses_netloc), list(parse.uses_params))
+
+
+def _write_url_schemes(state: tuple[list[str], ...]) -> None:
+    parse: Any = importlib.import_module("urllib.parse")
+    parse.uses_relative[:], parse.uses_netloc[:], parse.uses_params[:] = state
+
+
+def _read_timeout() -> float | None:
+    socket: Any = sys.modules["socket"]
+    seconds: float | None = socket.getdefaulttimeout()
+    return seconds
+
+
+def _write_timeout(state: float | None) -> None:
+    importlib.import_module("socket").setdefaulttimeout(state)
+
+
+def _read_calendar() -> int:
+    calendar: Any = sys.modules["calendar"]
+    return int(calendar.firstweekday())
+
+
+def _write_calendar(state: int) -> None:
+    importlib.import_module("calendar").setfirstweekday(state)
+
+
+def _read_xml() -> dict[str, str]:
+    tree: Any = sys.modules["xml.etree.ElementTree"]
+    return dict(tree._namespace_map)
+
+
+def _write_xml(state: dict[str, str]) -> None:
+    names: dict[str, str] = importlib.import_module("xml.etree.ElementTree")._namespace_map
+    if names != state:
+        names.clear()
+        names.update(state)
+
+
 # --- logging ---------------------------------------------------------------------------------------------------------
 
 
@@ -448,6 +545,7 @@ def _write_logging(state: dict[str, Any]) -> None:
 SETTINGS: Final[Mapping[str, Setting]] = {
     "cwd": Setting("the working directory", "", _read_cwd, _write_cwd, early=True),
     "environ": Setting("os.environ", "", _read_environ, _write_environ, early=True),
+    "zone": Setting("the time zone", "", _read_zone, _write_zone),
     "argv": Setting("sys.argv", "", lambda: list(sys.argv), _write_argv),
     "path": Setting("sys.path", "", lambda: list(sys.path), _write_path, early=True),
     "recursion": Setting("the recursion limit", "", sys.getrecursionlimit, sys.setrecursionlimit),
@@ -455,6 +553,12 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "locale": Setting("the locale", "", _read_locale, _write_locale),
     "warnings": Setting("the warning filters", "", _read_warnings, _write_warnings, grows=True),
     "logging": Setting("logging", "", _read_logging, _write_logging, grows=True),
+    "timeout": Setting("the default timeout of sockets", "socket", _read_timeout, _write_timeout),
+    "calendar": Setting("the calendar's first day of the week", "calendar", _read_calendar, _write_calendar),
+    "csv": Setting("the csv dialects", "csv", _read_csv, _write_csv),
+    "mimetypes": Setting("the mime types", "mimetypes", _read_mimetypes, _write_mimetypes),
+    "schemes": Setting("the schemes of urllib.parse", "urllib.parse", _read_url_schemes, _write_url_schemes),
+    "xml": Setting("the namespaces of ElementTree", "xml.etree.ElementTree", _read_xml, _write_xml),
     "decimal": Setting("the decimal context", "decimal", _read_decimal, _write_decimal),
     "numpy": Setting("numpy's error or print options", "numpy", _read_numpy, _write_numpy),
     "pandas": Setting("pandas options", "pandas", _read_pandas, _write_pandas),

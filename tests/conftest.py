@@ -173,9 +173,9 @@ class Request:
             pytest.fail(f"the cell did not get there in time:\n{self._code}\nso far: {self.so_far}")
         # Both channels are looked at in turns, so that a kernel that dies under the cell is noticed, too.
         with contextlib.suppress(queue.Empty):
-            self._on_iopub(self._client.get_iopub_msg(timeout=min(left, 0.2)))
+            self._on_iopub(self._client.get_iopub_msg(timeout=0 if self._idle else min(left, 0.2)))
         with contextlib.suppress(queue.Empty):
-            self._on_shell(self._client.get_shell_msg(timeout=0))
+            self._on_shell(self._client.get_shell_msg(timeout=min(left, 0.2) if self._idle else 0))
 
     def _on_shell(self, message: dict[str, Any]) -> None:
         if message["parent_header"].get("msg_id") == self._id:

@@ -24,6 +24,7 @@ from mpnb.plan.rules import Rules
 from mpnb.plan.syntax import is_standard_stream, says_inplace
 from mpnb.plan.tables import (
     CHANGES_FIRST,
+    COMPARING_METHODS,
     FILE_METHODS,
     KEEPING_METHODS,
     MUTATING_DUNDERS,
@@ -284,6 +285,8 @@ class Calls(Rules):
         for cls, function in self.inspector.methods(method):
             self.check_method(cls, function, base, node)
         self._check_template(method, base, node)
+        if method in COMPARING_METHODS and isinstance(node, ast.Call) and node.args:
+            self.inspector.compares = self.inspector.compares or (node, self.name)
         if method in FILE_METHODS:
             raise self.refuse("outside-effect", node, f"{shown}.{method}", "changes files, which is not split yet")
         if method == "pop" and isinstance(node, ast.Call) and not node.args:

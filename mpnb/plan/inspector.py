@@ -74,6 +74,8 @@ class Inspector:
         self._walk_left = 5_000
         self.orders = False  # an order is taken from something that is shipped and may be a set
         self.order_place: tuple[ast.AST, str] | None = None  # where one is taken from anything that may be a set
+        self.compares: tuple[ast.AST, str] | None = None  # where a nan would be found by identity only
+        self.looks_up: tuple[ast.AST, str] | None = None  # the same, for a key
         self.keeps_sets = False  # a set is put where it is not known as one any more: into a list, an attribute …
 
     def next_pass(self) -> bool:

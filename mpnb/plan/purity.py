@@ -16,8 +16,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from mpnb.plan.identity import holds_only_kept, nans_in
 from mpnb.plan.inspector import Inspector
 from mpnb.plan.loops import EFFECTS, LAST, MAKE_ENTRY, is_wrapper
+from mpnb.plan.names import read_names
 from mpnb.plan.reader import BodyReader
 from mpnb.plan.space import Space
 from mpnb.plan.tables import SAFE_ITERABLES
@@ -61,12 +63,33 @@ def inspect_loop(loop: Loop, space: Space, iterables: Sequence[object], *, seede
     for name in sorted(reads & set(loop.accumulators)):
         why = "is changed by the loop and read by a function that it calls"
         return Finding(Refusal("accumulator-read", loop.line, name, why))
+    nan = _nan_at(loop, space, inspector, summary, iterables)
+    if nan is not None:
+        return Finding(nan)
     if inspector.keeps_sets and inspector.order_place is not None:
         node, where = inspector.order_place
         line = getattr(node, "lineno", loop.line) if where == "the loop" else loop.line
         why = "may be a set made in the iteration, whose order differs between processes"
         return Finding(Refusal("set-order", line, ast.unparse(node), why, f"sorted({ast.unparse(node)})"))
     return Finding(None, inspector.orders)
+
+
+def _nan_at(
+    loop: Loop, space: Space, inspector: Inspector, summary: Summary, iterables: Sequence[object]
+) -> Refusal | None:
+    """Where a nan that is sent would be looked for, which is found where it is the same object, and only there."""
+    if inspector.compares is None and inspector.looks_up is None:
+        return None
+    reached = [space.get(name) for name in sorted(loop.reads | summary.reads)]
+    anywhere, as_key = nans_in([*reached, *iterables, *inspector.alive])
+    place = inspector.compares if anywhere else None
+    place = place or (inspector.looks_up if as_key else None)
+    if place is None:
+        return None
+    node, where = place
+    line = getattr(node, "lineno", loop.line) if where == "the loop" else loop.line
+    why = "may look for a nan, which is only found where it is the same object"
+    return Refusal("identity", line, ast.unparse(node), why, "math.isnan or pd.isna")
 
 
 def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary, iterables: Sequence[object]) -> None:
@@ -78,6 +101,9 @@ def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary,
     reader.bindings = {name: [("fresh" if made_here else "unknown", None)] for name in loop.targets}
     reader.bindings |= {EFFECTS: [("fresh", None)], MAKE_ENTRY: [("def", None)], LAST: [("fresh", None)]}
     reader.locals = set(reader.bindings) | loop.temporaries
+    counts = any(isinstance(node, ast.Name) and node.id == "enumerate" for node in ast.walk(loop.iterable))
+    if iterables and not counts and all(map(holds_only_kept, iterables)):
+        reader.items = loop.targets - set(read_names(list(loop.body)).defs)
     reader.ordering = frozenset(e.number for e in loop.effects if _shows_order(e, space.get(e.target)))
     reader.adding = frozenset(e.number for e in loop.effects if e.form == "augitem") & reader.ordering
     once = loop.task.body[1]

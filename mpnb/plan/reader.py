@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
-import enum
 import functools
-import math
 import types
 from collections.abc import Iterable
-from typing import Final
 
 from mpnb.plan.calls import Calls
+from mpnb.plan.identity import holds_only_kept, is_copied
 from mpnb.plan.library import instead_of, is_library_module, is_own, static_attribute, why_stateful
 from mpnb.plan.names import argument_names, read_names, target_names
 from mpnb.plan.syntax import is_number, stores
@@ -125,14 +123,48 @@ class BodyReader(Calls):
 
     def visit_Compare(self, node: ast.Compare) -> None:
         """Two numbers or texts that are one object here may be two in a worker."""
-        things = [self.value(each).thing for each in (node.left, *node.comparators)]
-        for op, left, right in zip(node.ops, things, things[1:], strict=False):
-            if isinstance(op, ast.Is | ast.IsNot) and (_is_copied(left) or _is_copied(right)):
-                why = "compares by identity what is copied to a worker"
-                raise self.refuse("identity", node, ast.unparse(node), why, "== (or math.isnan)")
-            if isinstance(op, ast.In | ast.NotIn) and (_is_nan(left) or _holds_nan(right)):
-                why = "looks for a nan, which is only found where it is the same object"
-                raise self.refuse("identity", node, ast.unparse(node), why, "math.isnan or pd.isna")
+        sides = [node.left, *node.comparators]
+        for op, left, right in zip(node.ops, sides, sides[1:], strict=False):
+            match op:
+                case ast.Is() | ast.IsNot():
+                    copied = is_copied(self.value(left).thing) or is_copied(self.value(right).thing)
+                    if copied or not (self._is_kept(left) or self._is_kept(right)):
+                        why = "compares by identity what may be a number or text, of which a worker has copies"
+                        raise self.refuse("identity", node, ast.unparse(node), why, "== (or math.isnan)")
+                case ast.In() | ast.NotIn():
+                    if not isinstance(right, ast.Constant | ast.JoinedStr):
+                        self.inspector.compares = self.inspector.compares or (node, self.name)
+                case ast.Eq() | ast.NotEq():
+                    if not any(
+                        isinstance(side, ast.Constant | ast.JoinedStr) or is_number(side) for side in (left, right)
+                    ):
+                        self.inspector.compares = self.inspector.compares or (node, self.name)
+                case _:
+                    pass
+        self.generic_visit(node)
+
+    def _is_kept(self, node: ast.expr) -> bool:
+        """Tell whether this is surely no number and no text, so that `is` tells the same of it in a worker."""
+        match node:
+            case ast.Constant(value=value):
+                return not is_copied(value)
+            case ast.List() | ast.Dict() | ast.Set() | ast.ListComp() | ast.DictComp() | ast.SetComp() | ast.Lambda():
+                return True
+            case ast.Call(ast.Name("type")) | ast.Attribute(attr="__class__"):
+                return True
+            case ast.Name(name) if name in self.items and not any(name in names for names in self.lambda_names):
+                return True
+            case _:
+                pass
+        thing = self.value(node).thing
+        if thing is not MISSING:
+            return not is_copied(thing)
+        return isinstance(node, ast.Subscript) and holds_only_kept(self.value(node.value).thing)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        """A look-up by a key that is a nan finds the one and the same only."""
+        if isinstance(node.ctx, ast.Load) and not isinstance(node.slice, ast.Constant | ast.Slice | ast.JoinedStr):
+            self.inspector.looks_up = self.inspector.looks_up or (node, self.name)
         self.generic_visit(node)
 
     def visit_Delete(self, node: ast.Delete) -> None:
@@ -297,6 +329,9 @@ class BodyReader(Calls):
             raise self.refuse("dynamic", node, node.id, "looks things up, or acts, in a way that can't be followed")
         if thing is MISSING:
             return
+        if thing is builtins.id:
+            why = "gives an address, which is another one in a worker"
+            raise self.refuse("identity", node, node.id, why, "an attribute or a number of your own")
         if isinstance(thing, types.FunctionType | type | functools.partial | LruCache):
             summary = self.inspector.check_callable(thing, node.lineno, node.id)
             if summary is not None:
@@ -328,21 +363,6 @@ class BodyReader(Calls):
                         raise self.refuse("memoised", node, f"{cls.__name__}.{node.attr}", why)
                     self.check_method(cls, method, node.value, node)
             self.check_descriptors(node, "__get__")
-
-
-_COPIED: Final = (int, float, complex, str, bytes)
-
-
-def _is_copied(thing: object) -> bool:
-    return isinstance(thing, _COPIED) and not isinstance(thing, bool | enum.Enum)
-
-
-def _is_nan(thing: object) -> bool:
-    return isinstance(thing, float) and math.isnan(thing)
-
-
-def _holds_nan(thing: object) -> bool:
-    return isinstance(thing, list | tuple | set | frozenset | dict) and any(map(_is_nan, thing))
 
 
 def _is_iterator(thing: object) -> bool:

@@ -40,6 +40,7 @@ class Scope:
         self.lambda_names: list[set[str]] = []
         self.in_order_free = False
         self.torn: set[str] = set()
+        self.items: frozenset[str] = frozenset()  # loop variables that are no numbers and no texts
         self.sets: frozenset[str] = frozenset()  # parameters that are sets
         self.ordering: frozenset[int] = frozenset()  # effects that take an order from their operand
         self.adding: frozenset[int] = frozenset()  # those of them that are `+=`

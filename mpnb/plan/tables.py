@@ -61,6 +61,8 @@ ORDER_FREE_METHODS: Final = frozenset(
     insert discard remove get setdefault pop index count startswith endswith strip lstrip rstrip split rsplit replace
     intersection_update difference_update symmetric_difference_update""".split()
 )
+#: Methods that look for what they are given.
+COMPARING_METHODS: Final = frozenset("index count remove get pop discard setdefault".split())
 NUMBER_CALLS: Final = frozenset("len int float complex abs ord round sum hash id bool".split())
 
 #: Library functions that make a new object each time: module → names; None stands for all of its functions.

@@ -65,6 +65,7 @@ class Stage:
     def picture(self) -> str:
         """Tell what there is now."""
         painter = _Painter()
+        _without_our_notes(self.shell.user_ns.values())
         namespace = self.shell.user_ns
         names = {
             name: ADDRESS.sub("0x", painter.paint(value))
@@ -72,6 +73,7 @@ class Stage:
             if name not in _OWN and not name.startswith("_")
         }
         world = _paint_world(self.folder / "run")
+        world["numpy"] = ADDRESS.sub("0x", world["numpy"])
         world["time zone"] = str(time.tzname)
         world["locale"] = locale.setlocale(locale.LC_ALL)
         world["path"] = str([entry for entry in sys.path if str(self.folder) not in entry])
@@ -86,6 +88,13 @@ class Stage:
         self.end()
         os.chdir("/")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _without_our_notes(values: Any) -> None:
+    """Take out the note that says which iteration an exception is from."""
+    for value in list(values):
+        if isinstance(value, BaseException) and hasattr(value, "__notes__"):
+            value.__notes__ = [note for note in value.__notes__ if not note.startswith("in iteration")]
 
 
 def _is_of(module: Any, folder: Path) -> bool:

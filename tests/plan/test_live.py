@@ -17,14 +17,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import Kernel, Result, prepare_jupyter
 from live import NOT_YET, TRAPS, Trap
 
 #: Seconds that a cell may take; on a busy machine workers are slow to start.
 PATIENCE_S = 20
+HERE = Path(__file__).parent
 STAGE = "__import__('inside').stage"
 SITES = "[(s.line, s.parallel, s.reason) for s in __import__('mpnb').last_run().sites]"
 
@@ -44,7 +44,7 @@ class Stand:
         kernel = Kernel(self.folder).start(PYTHONDONTWRITEBYTECODE="1")
         places = [str(HERE), str(HERE.parent)]
         kernel.check(
-            f"import sys; sys.path[:0] = {places}\nimport inside, numpy, pandas\ndel sys.path[:2], sys, inside, numpy, pandas"
+            f"import sys; sys.path[:0] = {places}\nimport inside, numpy, pandas, sklearn.linear_model, threadpoolctl, scipy.stats\ndel sys.path[:2], sys, inside, numpy, pandas, sklearn, threadpoolctl, scipy"
         )
         kernel.check("%load_ext mpnb")
         kernel.check("%%parallel -n 3 --no-probe\n[x for x in range(9)];")
@@ -88,14 +88,14 @@ def comparable(text: str) -> str:
     text = re.sub(r"In ?\[\d+\]|ipykernel_\d+/\d+", "In[]", text)
     text = re.sub(r"0x[0-9a-f]{6,}", "0x", text)
     text = re.sub(r"^(CPU times|Wall time|\[mpnb\]|.*skipping hidden).*\n?", "", text, flags=re.MULTILINE)
-    text = re.sub(r"^in iteration \d+.*\n?", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^[ |]*in iteration \d+.*\n?", "", text, flags=re.MULTILINE)
     text = re.sub(r"'%%parallel [^']*'", "# serial", text)
     return re.sub(r"\n\n+", "\n", text).strip()
 
 
 def under(first_line: str, cell: str) -> str:
     """Put a line on top of a cell, but below another magic of the cell's own."""
-    if cell.startswith("%%time"):
+    if cell.startswith("%%"):
         magic, _, rest = cell.partition("\n")
         return f"{magic}\n{first_line}\n{rest}"
     return f"{first_line}\n{cell}"
