@@ -371,10 +371,18 @@ _DIALECT: Final = (
 )  # fmt: skip
 
 
+_csv_read: tuple[list[Any], dict[str, Any]] = ([], {})  # the dialects as last seen, and what was made of them
+
+
 def _read_csv() -> dict[str, Any]:
+    global _csv_read
     csv: Any = sys.modules["csv"]
-    found = {name: csv.get_dialect(name) for name in csv.list_dialects()}
-    return {name: tuple(getattr(dialect, key) for key in _DIALECT) for name, dialect in found.items()}
+    names = csv.list_dialects()
+    found = [csv.get_dialect(name) for name in names]  # the same objects until they are registered anew
+    if [id(each) for each in found] != [id(each) for each in _csv_read[0]]:
+        values = [tuple(getattr(dialect, key) for key in _DIALECT) for dialect in found]
+        _csv_read = (found, dict(zip(names, values, strict=True)))
+    return _csv_read[1]
 
 
 def _write_csv(state: dict[str, Any]) -> None:
@@ -383,26 +391,6 @@ def _write_csv(state: dict[str, Any]) -> None:
         csv.unregister_dialect(name)
     for name, values in state.items():
         csv.register_dialect(name, **dict(zip(_DIALECT, values, strict=True)))
-
-
-def _read_mimetypes() -> dict[str, str]:
-    mimetypes: Any = sys.modules["mimetypes"]
-    known = _mimetypes_at_first()
-    now: dict[str, str] = mimetypes.types_map
-    return {} if now == known or not mimetypes.inited else {k: v for k, v in now.items() if known.get(k) != v}
-
-
-@functools.cache
-def _mimetypes_at_first() -> dict[str, str]:
-    mimetypes: Any = importlib.import_module("mimetypes")
-    return dict(mimetypes.MimeTypes(tuple(name for name in mimetypes.knownfiles if _exists(name))).types_map[True])
-
-
-def _write_mimetypes(state: dict[str, str]) -> None:
-    mimetypes: Any = importlib.import_module("mimetypes")
-    mimetypes.init()
-    for extension, kind in state.items():
-        mimetypes.add_type(kind, extension)
 
 
 def _read_url_schemes() -> tuple[list[str], ...]:
@@ -556,7 +544,6 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "timeout": Setting("the default timeout of sockets", "socket", _read_timeout, _write_timeout),
     "calendar": Setting("the calendar's first day of the week", "calendar", _read_calendar, _write_calendar),
     "csv": Setting("the csv dialects", "csv", _read_csv, _write_csv),
-    "mimetypes": Setting("the mime types", "mimetypes", _read_mimetypes, _write_mimetypes),
     "schemes": Setting("the schemes of urllib.parse", "urllib.parse", _read_url_schemes, _write_url_schemes),
     "xml": Setting("the namespaces of ElementTree", "xml.etree.ElementTree", _read_xml, _write_xml),
     "decimal": Setting("the decimal context", "decimal", _read_decimal, _write_decimal),

@@ -19,6 +19,7 @@ from mpnb.plan.tables import (
     MUTATING_DUNDERS,
     MUTATORS,
     NOT_CHANGING,
+    NOT_STATEFUL,
     READERS,
     STATEFUL_FUNCTIONS,
     STATEFUL_MODULES,
@@ -89,7 +90,7 @@ def why_stateful(thing: object, *, seeded: bool = False) -> tuple[str, str] | No
     name = getattr(thing, "__name__", "")
     if not isinstance(module, str):
         return None
-    if name in STATEFUL_FUNCTIONS and is_library_module(module):
+    if name in STATEFUL_FUNCTIONS and is_library_module(module) and (module, name) not in NOT_STATEFUL:
         return "stateful", "changes the state of this process"
     parts = module.split(".")
     for length in range(len(parts), 0, -1):

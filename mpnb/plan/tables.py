@@ -61,6 +61,8 @@ ORDER_FREE_METHODS: Final = frozenset(
     insert discard remove get setdefault pop index count startswith endswith strip lstrip rstrip split rsplit replace
     intersection_update difference_update symmetric_difference_update""".split()
 )
+#: Functions that are called like one of those and keep nothing.
+NOT_STATEFUL: Final = frozenset({("dataclasses", "replace"), ("copy", "replace")})
 #: Methods that look for what they are given.
 COMPARING_METHODS: Final = frozenset("index count remove get pop discard setdefault".split())
 NUMBER_CALLS: Final = frozenset("len int float complex abs ord round sum hash id bool".split())
@@ -111,6 +113,7 @@ STATEFUL_MODULES: Final[Mapping[str, tuple[str, str]]] = {
     "signal": ("stateful", "changes this process"),
     "atexit": ("stateful", "changes this process"),
     "gc": ("stateful", "changes this process"),
+    "mimetypes": ("stateful", "looks types up in a table of this process"),
     "locale": ("stateful", "changes this process"),
     "ctypes": ("stateful", "reaches memory directly"),
 }

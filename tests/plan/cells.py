@@ -6416,4 +6416,74 @@ r=[x for x in b]
     ),
 ]
 
-CELLS: list[Row] = [*NAMES, *STATE, *IDENTITY, *PROCESS, *FLOW]
+# What is told by identity, and what libraries keep in lists and dicts of their own.
+TOLD: list[Row] = [
+    (
+        "id as a key",
+        "ps=[object() for _ in range(4)]; names={id(p): n for n, p in enumerate(ps)}",
+        """
+r=[names.get(id(p)) for p in ps]
+del names
+""",
+        False,
+    ),
+    ("id as a key function", "ps=[[3],[1],[2]]", "\nr=[sorted([p, ps[0]], key=id)[0] in ps for p in ps]\n", False),
+    ("is of large numbers", "xs=[10**9, 10**9+1]; xs.append(xs[0])", "\nr=[x is xs[0] for x in xs]\n", False),
+    (
+        "is of texts in a helper",
+        "def same(a, b): return a is b\nxs=['a b'.upper()]*2; first=xs[0]",
+        "\nr=[same(x, first) for x in xs]\n",
+        False,
+    ),
+    ("is of items", "ps=[[1],[2],[3]]", "\nr=[p is ps[1] for p in ps]\n", True),
+    ("nan in a list in a dict", "nan=float('nan'); g={'a': [nan]}", "\nr=[x in g['a'] for x in (nan, 1.0)]\n", False),
+    (
+        "nan in equal rows",
+        "nan=float('nan'); rows=[(1, nan)]*3; ref=rows[0]",
+        "\nr=[row == ref for row in rows]\n",
+        False,
+    ),
+    ("nan as a key", "nan=float('nan'); d={nan: 1}", "\nr=[d.get(x) for x in (nan, 2.0)]\n", False),
+    ("nan as a key, looked up", "nan=float('nan'); d={nan: 1}", "\nr=[d[x] for x in (nan, nan)]\n", False),
+    ("nan counted", "nan=float('nan'); xs=[1.0, nan]", "\nr=[xs.count(x) for x in xs]\n", False),
+    ("nan compared with a number", "nan=float('nan'); xs=[1.0, nan]", "\nr=[x == 1 for x in xs]\n", True),
+    (
+        "nan in a default",
+        "nan=float('nan')\ndef f(x, known=(nan,)): return x in known",
+        "\nr=[f(x) for x in (nan, 1.0)]\n",
+        False,
+    ),
+    (
+        "replace of dataclasses",
+        "import dataclasses\n@dataclasses.dataclass\nclass D:\n    a: int\nds=[D(1), D(2)]",
+        "\nr=[dataclasses.replace(d, a=5) for d in ds]\n",
+        True,
+    ),
+    (
+        "registered with an abstract class",
+        "import numbers\nclass Mine: pass\nnumbers.Number.register(Mine)\nts=[Mine(), 1]",
+        "\nr=[isinstance(t, numbers.Number) for t in ts]\n",
+        None,
+    ),
+    (
+        "first day of the week",
+        "import calendar; calendar.setfirstweekday(6)",
+        "\nr=[calendar.monthcalendar(2024, m)[0] for m in (1, 2)]\ncalendar.setfirstweekday(0)\n",
+        True,
+    ),
+    (
+        "schemes of urls",
+        "from urllib import parse; parse.uses_relative.append('own'); parse.uses_netloc.append('own')",
+        "\nr=[parse.urljoin('own://h/a/b', t) for t in 'cd']\nparse.uses_relative.remove('own'); parse.uses_netloc.remove('own')\n",
+        True,
+    ),
+    (
+        "default decimal context",
+        "import decimal; decimal.DefaultContext.prec = 4",
+        "\nr=[decimal.Context().divide(decimal.Decimal(1), decimal.Decimal(d)) for d in (3, 7)]\ndecimal.DefaultContext.prec=28\n",
+        True,
+    ),
+]
+
+
+CELLS: list[Row] = [*NAMES, *STATE, *IDENTITY, *PROCESS, *FLOW, *TOLD]

@@ -44,7 +44,7 @@ class Stand:
         kernel = Kernel(self.folder).start(PYTHONDONTWRITEBYTECODE="1")
         places = [str(HERE), str(HERE.parent)]
         kernel.check(
-            f"import sys; sys.path[:0] = {places}\nimport inside, numpy, pandas, sklearn.linear_model, threadpoolctl, scipy.stats\ndel sys.path[:2], sys, inside, numpy, pandas, sklearn, threadpoolctl, scipy"
+            f"import sys; sys.path[:0] = {places}\nimport inside, numpy, pandas, sklearn.linear_model, threadpoolctl\ndel sys.path[:2], sys, inside, numpy, pandas, sklearn, threadpoolctl"
         )
         kernel.check("%load_ext mpnb")
         kernel.check("%%parallel -n 3 --no-probe\n[x for x in range(9)];")
