@@ -6,7 +6,6 @@ import contextlib
 import importlib.metadata
 import os
 import queue
-import shutil
 import signal
 import time
 from dataclasses import dataclass, field
@@ -19,39 +18,20 @@ import psutil
 import pytest
 from jupyter_client.manager import KernelManager
 from mirror_process import Notebook, Worker
+from web_browser import find_browser, open_browser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from jupyter_client.blocking.client import BlockingKernelClient
     from nbformat import NotebookNode
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # ---------------------------------------------------------------------------------------------- browser and long tests
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-BROWSER_PLACES = (
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-)
-BROWSER_ARGS = (
-    "--no-sandbox",  # a container where one is root has no sandbox
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 no_browser = pytest.StashKey[int]()
-
-
-def find_browser() -> str | None:
-    """Path of a Chromium or Chrome; None where there is none."""
-    found = (shutil.which(name) for name in BROWSERS)
-    return next((path for path in (*found, *BROWSER_PLACES) if path and Path(path).exists()), None)
 
 
 def browser_is_a_must() -> bool:
@@ -98,11 +78,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser_path() -> str:
-    """Path of the browser; only for tests marked `browser`."""
-    path = find_browser()
-    assert path is not None, "a test that asks for browser_path must be marked `browser`"
-    return path
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests marked `browser`, and only for those."""
+    with open_browser() as browser:
+        yield browser
 
 
 # ------------------------------------------------------------------------------------------------------------- a kernel

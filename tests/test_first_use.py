@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = re.findall(r"^```sh\n(.*?)\n```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)[0]
-BROWSER_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 
 # What the page is asked. The model of the notebook in front is read, because cells out of sight are not drawn.
 CURRENT = "const current = window.jupyterapp?.shell?.currentWidget;"
@@ -103,27 +102,23 @@ def address(fresh_clone: Path, bare_machine: dict[str, str], tmp_path: Path) -> 
 @pytest.mark.full
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not (ROOT / ".git").exists() or shutil.which("git") is None, reason="nothing to clone from")
-def test_the_quickstart_opens_and_runs(address, browser_path):
+def test_the_quickstart_opens_and_runs(address, chromium):
     """The README's first line, pasted in a fresh clone, opens the quickstart, and Run All runs it without an error."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, headless=True, args=BROWSER_ARGS)
-        page = browser.new_page()
-        page.goto(address)
-        page.wait_for_selector(".jp-NotebookPanel .jp-Notebook .jp-Cell", timeout=60_000)
-        page.wait_for_function(KERNEL_IDLE, timeout=60_000)
-        page.evaluate(RUN_ALL)
-        deadline = time.monotonic() + 240
+    page = chromium.new_page()
+    page.goto(address)
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook .jp-Cell", timeout=60_000)
+    page.wait_for_function(KERNEL_IDLE, timeout=60_000)
+    page.evaluate(RUN_ALL)
+    deadline = time.monotonic() + 240
+    cells = page.evaluate(OUTPUTS)
+    while not all(cell["count"] for cell in cells):
+        assert time.monotonic() < deadline, cells
+        assert errors_in(cells) == []
+        page.wait_for_timeout(250)
         cells = page.evaluate(OUTPUTS)
-        while not all(cell["count"] for cell in cells):
-            assert time.monotonic() < deadline, cells
-            assert errors_in(cells) == []
-            page.wait_for_timeout(250)
-            cells = page.evaluate(OUTPUTS)
-        page.wait_for_function(KERNEL_IDLE, timeout=60_000)
-        cells = page.evaluate(OUTPUTS)
-        browser.close()
+    page.wait_for_function(KERNEL_IDLE, timeout=60_000)
+    cells = page.evaluate(OUTPUTS)
+    page.close()
 
     assert errors_in(cells) == []
     assert any("times as fast" in output.get("text", "") for cell in cells for output in cell["outputs"])

@@ -1,4 +1,4 @@
-"""One JupyterLab and one browser for all browser tests; each test has a page of its own."""
+"""One JupyterLab for all browser tests; each test has a page of its own."""
 
 from __future__ import annotations
 
@@ -17,15 +17,6 @@ def jupyterlab(tmp_path_factory):
     """Start a JupyterLab in an empty folder."""
     with lab.server(tmp_path_factory.mktemp("lab")) as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """Start a browser; only for tests marked `browser`."""
-    if lab.find_browser() is None:
-        pytest.skip("no browser")
-    with lab.browser() as browser:
-        yield browser
 
 
 @pytest.fixture

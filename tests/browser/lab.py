@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,22 +19,11 @@ import nbformat
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-BROWSER_ARGS = (
-    "--no-sandbox",  # a container where one is root has no sandbox
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 # So that a cell finds the made-up runs
 PRELUDE = f"import sys\nsys.path[:0] = [{str(ROOT)!r}, {str(HERE)!r}]\nimport synthetic_runs"
 
@@ -44,22 +32,6 @@ IDLE = """() => {
   const stars = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some((p) => p.textContent.includes('*'));
   return !stars && panel?.sessionContext?.session?.kernel?.status === 'idle';
 }"""
-
-
-def find_browser() -> str | None:
-    """Path of a Chromium or Chrome; None where there is none."""
-    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
-
-
-@contextlib.contextmanager
-def browser() -> Iterator[Browser]:
-    """Start a browser without a window."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=find_browser(), headless=True, args=list(BROWSER_ARGS))
-        yield chromium
-        chromium.close()
 
 
 @dataclass

@@ -9,9 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import lab
+from web_browser import open_browser
 
 RUNS = {
     "four": "cores=4, workers=4, tasks=1240, seconds=7, chunk=6",
@@ -29,7 +31,7 @@ MIDWAY_S = 4.6
 def main(out: Path, names: list[str]) -> None:
     """Take the pictures."""
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, lab.server(Path(folder)) as server, lab.browser() as browser:
+    with tempfile.TemporaryDirectory() as folder, lab.server(Path(folder)) as server, open_browser() as browser:
         for name in names or [*RUNS, "narrow"]:
             size = {"width": 720 if name == "narrow" else 1280, "height": 760}
             for theme in ("light", "dark"):
