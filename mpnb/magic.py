@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 
 MARK: Final = "%%parallel"
 #: Options at the beginning of a line that may go on with an expression; those named here take a value.
-_LEADING_OPTIONS: Final = re.compile(r"\s*((?:(?:-n\s*\S+|--on[\s=]\s*\S+|--[a-z][a-z-]*)(?:\s+|$))*)(.*)", re.DOTALL)
+_LEADING_OPTIONS: Final = re.compile(
+    r"\s*((?:(?:-n\s*\S+|--(?:on|seed|trust)[\s=]\s*\S+|--[a-z][a-z-]*)(?:\s+|$))*)(.*)", re.DOTALL
+)
 #: Cell magics that run the cell as Python through IPython: %%parallel goes below them.
 _TRANSPARENT: Final = frozenset({"%%time", "%%capture"})
 #: What the names begin with that a rewritten cell uses, and that go when it is over.
@@ -199,6 +201,7 @@ class _Cell:
 
     info: Any = None
     trees: int = 0
+    marked: bool = True
     run: Run | None = None
     view: View | None = None
 
@@ -273,7 +276,12 @@ class CellTransformer(ast.NodeTransformer):
 
         here.view = None if options.quiet or options.explain else View(always=marked)
         listeners = [here.view.on_event] if here.view else []
-        run = session.current().begin(cell, self.shell.user_ns, options, listeners)
+        now = session.current()
+        before = now.last
+        run = now.begin(cell, self.shell.user_ns, options, listeners)
+        here.marked = marked
+        if not marked:
+            now.last = before  # a cell that asks for last_run() gets what it gets without `on`
         if here.view:
             here.view.attach(run)
         if options.explain:
@@ -323,6 +331,8 @@ class CellTransformer(ast.NodeTransformer):
             for name in [name for name in self.shell.user_ns if name.startswith(_HIDDEN)]:
                 del self.shell.user_ns[name]
         run.end(status)
+        if not here.marked and any(site.was_split for site in run.record.sites):
+            run.session.last = run.record
         if view is not None:
             view.close()
 

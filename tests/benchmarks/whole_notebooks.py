@@ -1,0 +1,79 @@
+"""What `%parallel on` costs whole notebooks in which hardly anything pays: three long ones, in turns with and without.
+
+Run it from the repository's root: python tests/benchmarks/whole_notebooks.py
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "plan")]
+
+from conftest import Kernel  # noqa: E402 -- found once the path is set
+from notebooks import NOTEBOOKS, cells  # noqa: E402
+
+REPEAT = 9
+# The cells as IPython runs them, each timed from before it is read until all that it shows has been sent off.
+THROUGH = """
+import time as _time
+def _through(line, cells):
+    get_ipython().run_cell(line)
+    spent = []
+    for cell in cells:
+        began = _time.perf_counter()
+        get_ipython().run_cell(cell)
+        spent.append(_time.perf_counter() - began)
+    get_ipython().run_cell("%parallel off")
+    return spent
+"""
+
+
+def main() -> None:
+    """Measure and print."""
+    os.environ.setdefault("PYTHONPATH", str(ROOT))
+    added: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in NOTEBOOKS.items():
+            (cwd := Path(folder) / name).mkdir()
+            kernel = Kernel(cwd).start()
+            try:
+                pairs = measured(kernel, cells(text))
+            finally:
+                kernel.close()
+            ratios = [sum(marked) / sum(plain) for plain, marked in pairs]
+            low, middle, high = statistics.quantiles(ratios, n=4)
+            whole = statistics.median(sum(plain) for plain, _ in pairs)
+            print(
+                f"{name:6s} {whole:6.2f} s without; with it {middle:.3f} times that (quartiles {low:.3f}, {high:.3f})"
+            )
+            each = [statistics.median(m[i] - p[i] for p, m in pairs) for i in range(len(pairs[0][0]))]
+            added += each
+            worst = max(range(len(each)), key=each.__getitem__)
+            first = cells(text)[worst].splitlines()[0]
+            print(f"       added to a cell: median {1000 * statistics.median(each):.2f} ms,", end=" ")
+            print(f"most {1000 * each[worst]:.2f} ms ({first!r})")
+
+
+def measured(kernel: Kernel, notebook: list[str]) -> list[tuple[list[float], list[float]]]:
+    """Run a notebook in turns without and with `%parallel on`; give the seconds of its cells."""
+    kernel.check(f"%load_ext mpnb\n{THROUGH}\n_cells = {notebook!r}")
+    kernel.check("_through('pass', _cells);_through('%parallel on', _cells);", timeout=120)
+    pairs = []
+    for number in range(REPEAT):
+        lines = ("pass", "%parallel on")
+        spent = {}
+        for line in lines if number % 2 else lines[::-1]:
+            kernel.check(f"_spent = _through({line!r}, _cells)", timeout=120)
+            spent[line] = ast.literal_eval(str(kernel.value("_spent")))
+        pairs.append((spent["pass"], spent["%parallel on"]))
+    return pairs
+
+
+if __name__ == "__main__":
+    main()
