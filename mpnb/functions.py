@@ -12,7 +12,7 @@ import linecache
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CellType, CodeType, FunctionType
 from typing import Any, Final, TypeVar, overload
 
@@ -36,7 +36,12 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def parallel(function: _Function, /) -> _Function: ...
 @overload
 def parallel(
-    *, workers: int | None = None, probe: bool = True, strict: bool = False, quiet: bool = False
+    *,
+    workers: int | None = None,
+    probe: bool = True,
+    strict: bool = False,
+    quiet: bool = False,
+    trust: Iterable[str] = (),
 ) -> Callable[[_Function], _Function]: ...
 def parallel(
     function: Any = None,
@@ -46,6 +51,7 @@ def parallel(
     probe: bool = True,
     strict: bool = False,
     quiet: bool = False,
+    trust: Iterable[str] = (),
 ) -> Any:
     """Split the loops of this function over every core when it is called; the result stays the same.
 
@@ -65,6 +71,8 @@ def parallel(
         Raise RefusedError where a loop can't be split.
     quiet
         Show neither panel nor summary.
+    trust
+        Names of helpers that you vouch for: they are not looked into.
 
     Examples
     --------
@@ -78,7 +86,7 @@ def parallel(
     if workers is not None and (type(workers) is not int or not 1 <= workers <= 1024):
         msg = f"workers must be a whole number from 1 to 1024, was {workers!r}"
         raise ValueError(msg)
-    options = Options(workers=workers, probe=probe, strict=strict, quiet=quiet)
+    options = Options(workers=workers, probe=probe, strict=strict, quiet=quiet, trust=frozenset(trust))
     if function is None:
         return functools.partial(_decorated, options=options)
     return _decorated(function, options)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 MARK: Final = "%%parallel"
 #: Options at the beginning of a line that may go on with an expression; those named here take a value.
 _LEADING_OPTIONS: Final = re.compile(
-    r"\s*((?:(?:-n\s*\S+|--(?:on|seed|trust)[\s=]\s*\S+|--[a-z][a-z-]*)(?:\s+|$))*)(.*)", re.DOTALL
+    r"\s*((?:(?:-n\s*\S+|--(?:on|seed|chunk|trust)[\s=]\s*\S+|--[a-z][a-z-]*)(?:\s+|$))*)(.*)", re.DOTALL
 )
 #: Cell magics that run the cell as Python through IPython: %%parallel goes below them.
 _TRANSPARENT: Final = frozenset({"%%time", "%%capture"})
@@ -88,6 +88,13 @@ def _chunk(text: str) -> int:
     return int(text)
 
 
+def _trusted(text: str) -> str:
+    if not all(part.isidentifier() for part in text.split(".")):
+        msg = f"trust takes the name of a function, as in fib or Model.score, was {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
 def _engine_name(text: str) -> str:
     if text != "local":
         msg = f"there is no engine {text!r}: only 'local', the pool of this machine"
@@ -114,6 +121,15 @@ def _parser() -> _LineParser:
         "and not those that the cell draws without the magic",
     )
     add("--chunk", type=_chunk, metavar="N", help="send N iterations at a time (default: as fits their length)")
+    add(
+        "--trust",
+        type=_trusted,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="vouch for a function of yours: it is not looked into, and what it keeps (a cache, a counter) is yours to "
+        "answer for; may be given more than once",
+    )
     add("--quiet", action="store_true", help="show neither panel nor summary")
     return parser
 
@@ -147,6 +163,7 @@ def read_line(line: str) -> Options:
         quiet=found.quiet,
         seed=found.seed,
         chunk=found.chunk,
+        trust=frozenset(found.trust),
     )
 
 

@@ -71,6 +71,7 @@ class Options:
     strict: bool = False
     quiet: bool = False
     seed: int | None = None
+    trust: frozenset[str] = frozenset()
     chunk: int | None = None
 
 
@@ -207,7 +208,9 @@ class Run:
         """The plan of the cell in lines of text; nothing of it is run."""
         lines = [self.cell.note] if self.cell.note else []
         for plan in self.cell.sites:
-            lines += planning.explained(plan, planning.Space(self.namespace), seeded=self.options.seed is not None)
+            lines += planning.explained(
+                plan, planning.Space(self.namespace), seeded=self.options.seed is not None, trusted=self.options.trust
+            )
         return lines
 
     # -- called by the session and the sites -------------------------------------------------------------------------
@@ -483,7 +486,13 @@ class SiteRun:
     def check(self) -> Refusal | None:
         """Look at the objects and helpers that the loop reaches; None when it may be split."""
         try:
-            finding = planning.check_loop(self.loop, self._look(), self.leaves, seeded=self.streams is not None)
+            finding = planning.check_loop(
+                self.loop,
+                self._look(),
+                self.leaves,
+                seeded=self.streams is not None,
+                trusted=self.run.options.trust,
+            )
         except Exception as error:  # a hole in the inspection, or an object that can't bear to be looked at
             why = f"it could not be looked into ({type(error).__name__}: {error})"
             return Refusal("dynamic", self.plan.line, "", why)

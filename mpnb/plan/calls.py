@@ -33,6 +33,7 @@ from mpnb.plan.tables import (
     SHALLOW,
     SHALLOW_METHODS,
     STATEFUL_TYPES,
+    LruCache,
 )
 from mpnb.plan.values import MISSING, UNKNOWN, Summary, Value
 from mpnb.streams import describe
@@ -284,6 +285,11 @@ class Calls(Rules):
                 return
         for cls, function in self.inspector.methods(method):
             self.check_method(cls, function, base, node)
+        for cls in list(self.inspector.classes):
+            cached = static_attribute(cls, method) if method in vars(cls) else None
+            cached = getattr(cached, "__func__", cached)
+            if isinstance(cached, LruCache) and (thing is MISSING or isinstance(thing, cls)):
+                self.inspector.check_callable(cached, getattr(node, "lineno", 0), f"{cls.__name__}.{method}")
         self._check_template(method, base, node)
         if method in COMPARING_METHODS and isinstance(node, ast.Call) and node.args:
             self.inspector.compares = self.inspector.compares or (node, self.name)

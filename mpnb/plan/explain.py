@@ -7,12 +7,14 @@ from mpnb.plan.space import Space
 from mpnb.plan.types import SitePlan
 
 
-def explained(plan: SitePlan, space: Space, *, seeded: bool = False) -> list[str]:
+def explained(
+    plan: SitePlan, space: Space, *, seeded: bool = False, trusted: frozenset[str] = frozenset()
+) -> list[str]:
     """What `--explain` says of one site."""
     head = f"line {plan.line}, {plan.kind} `{plan.label}`"
     refusal = plan.refusal
     if plan.loop is not None:
-        refusal = inspect_loop(plan.loop, space, (), seeded=seeded).refusal
+        refusal = inspect_loop(plan.loop, space, (), seeded=seeded, trusted=trusted).refusal
     if refusal is not None or plan.loop is None:
         assert refusal is not None
         return [f"{head}: stays serial: {refusal.reason} [{refusal.code}]"]

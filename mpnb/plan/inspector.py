@@ -72,11 +72,38 @@ class Inspector:
         self.recursive = False
         self.under_way: set[tuple[int, frozenset[str]]] = set()
         self._walk_left = 5_000
+        self.trusted: frozenset[str] = frozenset()  # names of functions that the user vouches for
+        self.trusted_things: list[object] = []  # what they lead to; None is in no list of these
         self.orders = False  # an order is taken from something that is shipped and may be a set
         self.order_place: tuple[ast.AST, str] | None = None  # where one is taken from anything that may be a set
         self.compares: tuple[ast.AST, str] | None = None  # where a nan would be found by identity only
         self.looks_up: tuple[ast.AST, str] | None = None  # the same, for a key
         self.keeps_sets = False  # a set is put where it is not known as one any more: into a list, an attribute …
+
+    def trust(self, names: frozenset[str]) -> None:
+        """Take the functions of these names as harmless: `fib`, `Model.score`, `module.helper`."""
+        self.trusted = names
+        for name in names:
+            first, *rest = name.split(".")
+            thing = self.own.get(first, self.namespace.get(first, MISSING))
+            for attribute in rest:
+                thing = inspect.getattr_static(thing, attribute, MISSING)
+            if isinstance(thing, staticmethod | classmethod):
+                thing = thing.__func__
+            elif isinstance(thing, property):
+                thing = thing.fget
+            elif isinstance(thing, functools.cached_property):
+                thing = thing.func
+            if callable(thing):
+                self.trusted_things.append(thing)
+
+    def is_trusted(self, thing: object) -> bool:
+        """Tell whether the user vouches for a function: the object that the name leads to, or one defined by it."""
+        if any(thing is trusted for trusted in self.trusted_things):
+            return True
+        if not self.trusted or not is_own(thing):
+            return False
+        return str(getattr(thing, "__qualname__", "")).rpartition("<locals>.")[2] in self.trusted
 
     def next_pass(self) -> bool:
         """Begin another pass if the last one met new classes, or changed what is known of a recursive function."""
@@ -181,6 +208,8 @@ class Inspector:
 
         `sets` says which of a function's parameters are given a set.
         """
+        if self.is_trusted(getattr(thing, "__func__", thing)):
+            return None
         stateful = why_stateful(thing, seeded=self.seeded)
         if isinstance(thing, types.MethodType) and isinstance(thing.__self__, generator_types()) and stateful is None:
             return None  # it draws, which is allowed here
@@ -191,7 +220,7 @@ class Inspector:
             raise Problem(Refusal(code, line, name, why, instead_of(code)))
         if isinstance(thing, LruCache):
             why = "keeps a cache, which would be filled in the workers and not here"
-            raise Problem(Refusal("memoised", line, name, why))
+            raise Problem(Refusal("memoised", line, name, why, f"--trust {_trust_name(thing, name)}"))
         if isinstance(thing, types.FunctionType) and is_own(thing):
             summary = self.summary(thing)
             if sets is not None and (given := sets(summary.parameters)):
@@ -397,6 +426,12 @@ def _inner_functions(thing: object) -> Iterator[object]:
             bare = getattr(one, "__func__", getattr(one, "func", one))
             if isinstance(bare, types.FunctionType) and is_own(bare):
                 yield one
+
+
+def _trust_name(thing: object, name: str) -> str:
+    """By what name a function can be trusted: the one that it was defined by, where it is the notebook's."""
+    defined = str(getattr(thing, "__qualname__", "")).rpartition("<locals>.")[2]
+    return defined if defined and is_own(thing) else name
 
 
 def _passed_on(problem: Refusal, line: int, name: str) -> Refusal:

@@ -57,10 +57,14 @@ def is_safe(iterable: object) -> bool:
     return library == "pandas" and kind.__name__ in {"Series", "Index", "RangeIndex", "DataFrame", "DatetimeIndex"}
 
 
-def check_loop(loop: Loop, space: Space, leaves: list[object], *, seeded: bool = False) -> Finding:
+def check_loop(
+    loop: Loop, space: Space, leaves: list[object], *, seeded: bool = False, trusted: frozenset[str] = frozenset()
+) -> Finding:
     """Everything about a loop that depends on objects: iterables, accumulators, builtins, helpers."""
     refusal = _check_objects(loop, space, leaves)
-    return Finding(refusal) if refusal is not None else inspect_loop(loop, space, leaves, seeded=seeded)
+    if refusal is not None:
+        return Finding(refusal)
+    return inspect_loop(loop, space, leaves, seeded=seeded, trusted=trusted)
 
 
 def _check_objects(loop: Loop, space: Space, leaves: list[object]) -> Refusal | None:

@@ -35,14 +35,23 @@ class Finding:
     orders: bool = True
 
 
-def inspect_loop(loop: Loop, space: Space, iterables: Sequence[object], *, seeded: bool = False) -> Finding:
+def inspect_loop(
+    loop: Loop,
+    space: Space,
+    iterables: Sequence[object],
+    *,
+    seeded: bool = False,
+    trusted: frozenset[str] = frozenset(),
+) -> Finding:
     """Look into everything that a loop can reach. Without a refusal it can be split as far as can be told.
 
     `iterables` are the objects that are looped over; their items are met, and nothing is pulled from an iterator.
     `seeded`: every iteration has its own stream of random numbers, so it may draw.
+    `trusted` names functions that are taken as harmless, whatever they do.
     """
     inspector = Inspector(space.globals, BodyReader, seeded=seeded)
     inspector.own = space.own
+    inspector.trust(trusted)
     while True:
         summary = Summary()
         try:

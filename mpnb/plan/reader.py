@@ -358,9 +358,10 @@ class BodyReader(Calls):
                 if isinstance(vars(cls).get(node.attr), property):
                     self.check_method(cls, method, node.value, node)
                 elif isinstance(vars(cls).get(node.attr), functools.cached_property):
-                    if owner.fresh == 0:
+                    if owner.fresh == 0 and not self.inspector.is_trusted(method):
                         why = "is a cached property, filled in the workers and not here"
-                        raise self.refuse("memoised", node, f"{cls.__name__}.{node.attr}", why)
+                        name = f"{cls.__name__}.{node.attr}"
+                        raise self.refuse("memoised", node, name, why, f"--trust {name}")
                     self.check_method(cls, method, node.value, node)
             self.check_descriptors(node, "__get__")
 
