@@ -118,7 +118,8 @@ def _parser() -> _LineParser:
         type=_seed,
         metavar="N",
         help="give every iteration its own stream of random numbers, made from N: the same for any number of workers, "
-        "and not those that the cell draws without the magic",
+        "though not those of the cell without the magic; afterwards the notebook's generators are as before the loop. "
+        "Loops that stay serial by their own text draw as without it",
     )
     add("--chunk", type=_chunk, metavar="N", help="send N iterations at a time (default: as fits their length)")
     add(

@@ -53,6 +53,12 @@ BAD_LINES = [
     ("--no-prob", "--no-prob"),
     ("--quiet=yes", "--quiet"),
     ("stray", "stray"),
+    ("--seed", "--seed"),
+    ("--seed x", "seed must be a whole number, 0 or more, was 'x'"),
+    ("--seed -1", "seed must be a whole number, 0 or more, was '-1'"),
+    ("--seed 1.5", "'1.5'"),
+    ("--chunk 0", "chunk must be a whole number, 1 or more, was '0'"),
+    ("--chunk many", "'many'"),
     ("--on 'local", "quot"),
 ]
 
@@ -371,8 +377,57 @@ def test_help(loaded):
     for question in ("%%parallel?", "?%%parallel"):
         paged = plain(loaded.check(question).paged)
         assert "on every core" in paged
-        for option in ("-n N", "--on ENGINE", "--no-probe", "--explain", "--strict", "--quiet"):
+        for option in (
+            "-n N",
+            "--on ENGINE",
+            "--no-probe",
+            "--explain",
+            "--strict",
+            "--seed N",
+            "--chunk N",
+            "--quiet",
+        ):
             assert option in paged, option
+
+
+# ------------------------------------------------------------------------------------------------------- random numbers
+
+
+def test_a_seed_splits_a_loop_that_draws(loaded):
+    """Refused without, in words that say how; with it the summary and the record name the seed."""
+    cell = "import random\nr = [random.random() for _ in range(20)]"
+    refused = loaded.check(f"%%parallel --no-probe\n{cell}")
+    assert "instead: %%parallel --seed 0 gives every iteration its own stream" in summary(refused)
+    split = loaded.check(f"%%parallel --no-probe --seed 12\n{cell}")
+    assert summary(split).endswith("random numbers from the streams of seed 12")
+    run = "__import__('mpnb').last_run()"
+    assert value(loaded, f"({run}.seed, {run}.sites[0].seed, {run}.sites[0].parallel)") == (12, 12, True)
+    assert value(loaded, f"type({run}).from_json({run}.to_json()).seed") == 12
+    loaded.check(f"%%parallel --no-probe --seed 12\n{cell.replace('r =', 's =')}")
+    assert value(loaded, "r == s")
+
+
+@pytest.mark.parametrize("option", ["", "--no-probe"])
+def test_an_interrupt_gives_the_generators_back(loaded, option):
+    """In the kernel's own iterations or in the pool's, the numbers go on as if the cell had not been there."""
+    loaded.check(
+        "import random, time\nimport numpy as np\nrng = np.random.default_rng(1)\nout = []\n"
+        "def drawn():\n    return random.random(), np.random.random(), rng.random()\n"
+        "def states():\n    return repr((random.getstate(), np.random.get_state()[2:], rng.bit_generator.state))\n"
+        "before = states()"
+    )
+    one = "-n 1" if not option else ""  # one worker is no faster than the kernel, so all of it stays there
+    cell = "for i in range(1000):\n    out.append(drawn())\n    time.sleep(0.01)\n    print('at', i)"
+    running = loaded.submit(f"%%parallel --seed 3 {option} {one}\n{cell}")
+    running.wait_for_stdout("at 5\n")
+    loaded.interrupt()
+    result = running.result()
+    assert result.ename == "KeyboardInterrupt"
+    assert value(loaded, "states() == before")
+    kept = value(loaded, "out[:5]")
+    loaded.check("out = []")
+    loaded.check("%%parallel --seed 3 --no-probe --chunk 2\nfor i in range(5):\n    out.append(drawn())")
+    assert value(loaded, "out") == kept
 
 
 # --------------------------------------------------------------------------------------------------- what can't be sent

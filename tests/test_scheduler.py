@@ -128,6 +128,20 @@ def test_chunks_adapt(each: float, total: int | None, low: int, high: int) -> No
     assert low <= counts[-1] <= high
 
 
+def test_chunks_are_of_the_size_that_was_said() -> None:
+    """Whatever an iteration takes, and however many there are."""
+    scheduler = s.Scheduler()
+    for event in TWO:
+        scheduler.handle(event)
+    asked = scheduler.handle(s.JobOpened(at=0.0, job=0, total=1000, expected_s=10.0, chunk=7))
+    for number in range(3):
+        assert [c for c in asked if isinstance(c, s.PullItems)] == [s.PullItems(0, 7)]
+        asked = scheduler.handle(queued(number, 7 * number, 7))
+        if number == 1:  # both workers have something to do
+            asked += scheduler.handle(batch(0, 0, 0, 7, each=1e-6))
+            asked += scheduler.handle(s.OutcomesTaken(at=0.0, job=0, stop=7))
+
+
 def test_a_slow_caller_has_little_pulled_for_it() -> None:
     """What is pulled and not yet with the caller stays in proportion to what the caller has had."""
     world = World(workers=2, each=1e-6)

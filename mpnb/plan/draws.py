@@ -104,6 +104,10 @@ class _Finder:
             self.shared.update(SHARED)
 
     def _inside(self, thing: Any) -> Iterator[object]:
+        kind = type(thing)
+        if is_own(kind) and not issubclass(kind, list | tuple | deque | dict | functools.partial | type):
+            yield from self._in_instance(thing)  # not asked what it is: a class of the user's may answer with code
+            return
         match thing:
             case types.FunctionType():
                 yield from self._in_function(thing)
