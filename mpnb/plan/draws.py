@@ -239,7 +239,7 @@ def _known_names(numpy_is_loaded: bool, pandas_is_loaded: bool) -> frozenset[str
         numpy = sys.modules["numpy"]
         numpy_random: Any = sys.modules.get("numpy.random")
         owners += [numpy, getattr(numpy, "ndarray", numpy), getattr(numpy, "linalg", numpy)]
-        owners += [numpy_random.Generator, numpy_random.RandomState] if hasattr(numpy_random, "RandomState") else []
+        owners += [numpy_random, *(getattr(numpy_random, name, None) for name in ("Generator", "RandomState"))]
     if pandas_is_loaded:
         pandas: Any = sys.modules["pandas"]
         owners += [getattr(pandas, name, pandas) for name in ("DataFrame", "Series")]
