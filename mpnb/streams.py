@@ -79,21 +79,20 @@ class Streams:
         chosen: list[tuple[int, Any]] = [(SHARED.index(name), shared_generator(name)) for name in self.shared]
         chosen += enumerate(self.generators, len(SHARED))
         self._seeders = [_seeder(generator, seed, (site, turn, which)) for which, generator in chosen]
-        self._inside = False
+        self._entered: list[_Seeder] = []
 
     def enter(self) -> None:
         """Put the streams in place of the generators' own states."""
-        if not self._inside:
-            self._inside = True
+        if not self._entered:
             for seeder in self._seeders:
+                self._entered.append(seeder)  # first: an interrupt may come in between
                 seeder.enter()
 
     def leave(self) -> None:
-        """Give every generator the state that it had at `enter`."""
-        if self._inside:
-            self._inside = False
-            for seeder in self._seeders:
-                seeder.leave()
+        """Give every generator the state that it had at `enter`; to be called again where an interrupt cut it short."""
+        while self._entered:
+            self._entered[-1].leave()
+            self._entered.pop()
 
     def start(self, iteration: int) -> None:
         """Set every generator to the beginning of its stream for this iteration."""
@@ -206,7 +205,9 @@ class _PythonSeeder:
         self._generator.seed(int.from_bytes(self._keys.words(iteration).astype("<u4").tobytes(), "little"))
 
     def leave(self) -> None:
-        self._generator.setstate(self._before)
+        if self._before is not None:
+            self._generator.setstate(self._before)
+            self._before = None
 
 
 class _LegacySeeder:
@@ -227,10 +228,12 @@ class _LegacySeeder:
         self._generator.seed(self._keys.words(iteration))
 
     def leave(self) -> None:
-        bits, has_gauss, gauss = self._before
-        self._generator.__init__(bits)  # and there is no half pair any more
-        if has_gauss:
-            self._generator.set_state(self._generator.get_state(legacy=False) | {"has_gauss": 1, "gauss": gauss})
+        if self._before is not None:
+            bits, has_gauss, gauss = self._before
+            self._generator.__init__(bits)  # and there is no half pair any more
+            if has_gauss:
+                self._generator.set_state(self._generator.get_state(legacy=False) | {"has_gauss": 1, "gauss": gauss})
+            self._before = None
 
 
 class _AnySeeder:
@@ -249,7 +252,9 @@ class _AnySeeder:
         self._generator.__init__(self._kind(self._keys.sequence(iteration)))
 
     def leave(self) -> None:
-        self._generator.__init__(self._before)
+        if self._before is not None:
+            self._generator.__init__(self._before)
+            self._before = None
 
 
 class _PcgSeeder(_AnySeeder):

@@ -106,6 +106,37 @@ def test_afterwards_every_generator_is_as_before():
     assert all(each.bit_generator is bit for each, bit in zip(mine[2:7], bits, strict=True))
 
 
+class Interrupted:
+    """A function whose first call is interrupted before it does anything."""
+
+    def __init__(self, function) -> None:
+        self.function = function
+        self.called = False
+
+    def __call__(self) -> None:
+        """Raise, or do it."""
+        if not self.called:
+            self.called = True
+            raise KeyboardInterrupt
+        self.function()
+
+
+def test_an_interrupt_on_the_way_in_or_out_loses_nothing(monkeypatch):
+    """Wherever it comes, leaving once more makes good what was not done."""
+    mine = [*everything(), shared_generator(PYTHON), shared_generator(NUMPY)]
+    before = states(mine)
+    for method in ("enter", "leave"):
+        for place in range(9):
+            streams = Streams(0, 0, 0, SHARED, mine[:7])
+            seeder = streams._seeders[place]
+            interrupted = Interrupted(getattr(seeder, method))
+            monkeypatch.setattr(seeder, method, interrupted)
+            with pytest.raises(KeyboardInterrupt), streams:
+                streams.start(place)
+            streams.leave()
+            assert states(mine) == before, (method, place)
+
+
 def test_leaving_twice_takes_nothing_back():
     """Numbers that are drawn after the site stay drawn."""
     mine, like = random.Random(3), random.Random(3)
