@@ -15,12 +15,14 @@ from collections.abc import Iterable
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
-from mpnb.cache import EncodeCache
+from mpnb.cache import EncodeCache, digest
 
 Place = tuple[str, str]  # module, and the class's name in it or ""
 Constants = dict[Place, dict[str, tuple[str, Any]]]
 Descriptions = dict[Place, dict[str, str]]
 
+_PLAIN_CONTAINERS: Final = (list, dict, set)
+_LARGE: Final = 3_000  # entries; showing them takes a millisecond
 _IMMUTABLE_TYPE: Final = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 _EACH_ITS_OWN: Final = frozenset({"sys", "__main__"})  # what is of the process, or the mirror's matter
 _DRESSED: Final = _EACH_ITS_OWN | {"builtins", "getpass"}  # where Jupyter puts functions of its own
@@ -69,7 +71,9 @@ def first_other(described: Descriptions) -> str | None:
 
 
 def describe(thing: Any) -> str:
-    """What can be told of a function, class or callable object without looking inside; "" for all else."""
+    """What can be told of a callable without looking inside, and what is in a plain container; "" for all else."""
+    if type(thing) in _PLAIN_CONTAINERS:
+        return _inside(thing)
     if isinstance(thing, (staticmethod, classmethod)):
         thing = thing.__func__
     if isinstance(thing, ModuleType) or not callable(thing):
@@ -77,6 +81,18 @@ def describe(thing: Any) -> str:
     kind = type(thing)
     own = [getattr(thing, name, None) for name in ("__module__", "__qualname__")]
     return f"{kind.__module__}.{kind.__qualname__} {own[0] if isinstance(own[0], str) else ''}.{own[1]}"
+
+
+def _inside(thing: Any) -> str:
+    """A container's length, and what is in it where it is not large; the same text in every process."""
+    text = f"{type(thing).__name__} of {len(thing)}"
+    if len(thing) > _LARGE:
+        return text
+    try:
+        parts = sorted(map(repr, thing)) if isinstance(thing, set) else [repr(thing)]
+    except Exception:  # it holds something that can't be shown: its length has to do
+        return text
+    return f"{text} {digest(''.join(parts).encode('utf-8', 'surrogatepass')).hex()}"
 
 
 def find(place: Place) -> Any:

@@ -6,6 +6,7 @@ import ast
 import builtins
 import functools
 import inspect
+import operator
 import types
 from collections.abc import Sequence
 
@@ -24,8 +25,10 @@ from mpnb.plan.rules import Rules
 from mpnb.plan.syntax import is_standard_stream, says_inplace
 from mpnb.plan.tables import (
     CHANGES_FIRST,
+    COMPARING_FUNCTIONS,
     COMPARING_METHODS,
     FILE_METHODS,
+    HASHING_CALLS,
     KEEPING_METHODS,
     MUTATING_DUNDERS,
     MUTATORS,
@@ -172,6 +175,8 @@ class Calls(Rules):
         if thing is builtins.open:
             self._check_open(node)
             return
+        if name in HASHING_CALLS:
+            self.inspector.compares = self.inspector.compares or (node, self.name)
         if thing is builtins.hash and not is_seed_fixed():
             raise self.refuse("set-order", node, "hash", "gives another number for text in every process")
         if self.is_builtin(node.func, CHANGES_FIRST) and node.args:
@@ -217,6 +222,10 @@ class Calls(Rules):
                     raise self.refuse("mutates", node, ast.unparse(argument), "changes what it is given, or calls it")
 
     def _checked_call(self, thing: object, node: ast.Call, name: str) -> None:
+        if thing in (operator.is_, operator.is_not):
+            raise self.refuse("identity", node, name, "compares by identity what may be a number or text", "==")
+        if getattr(thing, "__name__", "") in COMPARING_FUNCTIONS:
+            self.inspector.compares = self.inspector.compares or (node, self.name)
         summary = self.inspector.check_callable(thing, node.lineno, name, functools.partial(self.given_sets, node))
         if summary is None:
             self._passed_functions(node)
@@ -291,6 +300,8 @@ class Calls(Rules):
             if isinstance(cached, LruCache) and (thing is MISSING or isinstance(thing, cls)):
                 self.inspector.check_callable(cached, getattr(node, "lineno", 0), f"{cls.__name__}.{method}")
         self._check_template(method, base, node)
+        if method == "__hash__" and not is_seed_fixed():
+            raise self.refuse("set-order", node, f"{shown}.__hash__", "gives another number in every process")
         if method in COMPARING_METHODS and isinstance(node, ast.Call) and node.args:
             self.inspector.compares = self.inspector.compares or (node, self.name)
         if method in FILE_METHODS:

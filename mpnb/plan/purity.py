@@ -87,10 +87,18 @@ def _nan_at(
     loop: Loop, space: Space, inspector: Inspector, summary: Summary, iterables: Sequence[object]
 ) -> Refusal | None:
     """Where a nan that is sent would be looked for, which is found where it is the same object, and only there."""
-    if inspector.compares is None and inspector.looks_up is None:
+    by_key = loop.kind in {"set", "dict"} or any(
+        effect.form in {"add", "discard", "update"}
+        or (effect.form in {"setitem", "augitem"} and isinstance(space.get(effect.target), dict))
+        for effect in loop.effects
+    )
+    if not by_key and inspector.compares is None and inspector.looks_up is None:
         return None
     reached = [space.get(name) for name in sorted(loop.reads | summary.reads)]
     anywhere, as_key = nans_in([*reached, *iterables, *inspector.alive])
+    if anywhere and by_key:
+        why = "may hold a nan, of which results come home as other objects, each a key of its own"
+        return Refusal("identity", loop.line, loop.label, why, "math.isnan or pd.isna")
     place = inspector.compares if anywhere else None
     place = place or (inspector.looks_up if as_key else None)
     if place is None:

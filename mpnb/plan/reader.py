@@ -238,6 +238,7 @@ class BodyReader(Calls):
 
     def visit_SetComp(self, node: ast.SetComp) -> None:
         """What a set is made of may come in any order."""
+        self.inspector.compares = self.inspector.compares or (node, self.name)
         self.keep(node.elt)
         self.order_free(node)
 
@@ -253,6 +254,7 @@ class BodyReader(Calls):
 
     def visit_Set(self, node: ast.Set) -> None:
         """A set holds its elements, known no more."""
+        self.inspector.compares = self.inspector.compares or (node, self.name)
         for element in node.elts:
             self.keep(element)
         self.generic_visit(node)
@@ -266,6 +268,7 @@ class BodyReader(Calls):
 
     def visit_DictComp(self, node: ast.DictComp) -> None:
         """A dict has the order of what it is made of."""
+        self.inspector.compares = self.inspector.compares or (node, self.name)
         self.keep(node.value)
         self.order_free(node, free=False)
 

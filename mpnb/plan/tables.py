@@ -63,7 +63,10 @@ ORDER_FREE_METHODS: Final = frozenset(
 )
 #: Functions that are called like one of those and keep nothing.
 NOT_STATEFUL: Final = frozenset({("dataclasses", "replace"), ("copy", "replace")})
-#: Methods that look for what they are given.
+#: Functions and methods that look for what they are given, or count it.
+COMPARING_FUNCTIONS: Final = frozenset("contains countOf indexOf eq ne Counter OrderedDict defaultdict groupby".split())
+#: Builtins that put what they are given in a place by its hash, or compare tuples.
+HASHING_CALLS: Final = frozenset("set frozenset dict sorted min max".split())
 COMPARING_METHODS: Final = frozenset("index count remove get pop discard setdefault".split())
 NUMBER_CALLS: Final = frozenset("len int float complex abs ord round sum hash id bool".split())
 

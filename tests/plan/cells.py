@@ -6483,6 +6483,54 @@ del names
         "\nr=[decimal.Context().divide(decimal.Decimal(1), decimal.Decimal(d)) for d in (3, 7)]\ndecimal.DefaultContext.prec=28\n",
         True,
     ),
+    ("hash method", "names={'a'.__hash__(): 1}", "\nr=[names.get(x.__hash__()) for x in 'ab']\ndel names\n", False),
+    ("operator is_", "import operator; xs=[10**9]*2; first=xs[0]", "\nr=[operator.is_(x, first) for x in xs]\n", False),
+    (
+        "operator contains",
+        "import operator; nan=float('nan'); xs=[nan]",
+        "\nr=[operator.contains(xs, x) for x in xs]\n",
+        False,
+    ),
+    ("nan in a set display", "nan=float('nan'); ps=[(nan, nan), (1, 2)]", "\nr=[len({a, b}) for a, b in ps]\n", False),
+    ("nan in a set call", "nan=float('nan'); ps=[(nan, nan), (1, 2)]", "\nr=[len(set(p)) for p in ps]\n", False),
+    (
+        "nan counted by Counter",
+        "from collections import Counter\nnan=float('nan'); ps=[[nan, nan], [1]]",
+        "\nr=[len(Counter(p)) for p in ps]\n",
+        False,
+    ),
+    ("nan as a key that is set", "nan=float('nan'); d={}; xs=[nan, nan, 1.0]", "\nfor x in xs:\n    d[x]=1\n", False),
+    (
+        "nan added",
+        "nan=float('nan'); s=set(); xs=[nan, nan, 1.0]",
+        "\nfor x in xs:\n    s.add(x)\nn=len(s)\ndel s\n",
+        False,
+    ),
+    (
+        "nan in a set comprehension",
+        "nan=float('nan'); xs=[nan, nan, 1.0]",
+        "\ns={x for x in xs}\nn=len(s)\ndel s\n",
+        False,
+    ),
+    ("nan in sorted tuples", "nan=float('nan'); ts=[[(nan, 2), (nan, 1)]]*2", "\nr=[sorted(t) for t in ts]\n", False),
+    (
+        "a dict of a library changed",
+        "import html.entities as he; he.name2codepoint['own']=7",
+        "\nr=[he.name2codepoint.get('own', 0)+x for x in range(2)]\ndel he.name2codepoint['own']\n",
+        False,
+    ),
+    (
+        "a list of a library changed",
+        "import keyword; keyword.kwlist.append('own')",
+        "\nr=[x in keyword.kwlist for x in ('own', 'if')]\nkeyword.kwlist.remove('own')\n",
+        False,
+    ),
+    (
+        "a dict of a library",
+        "import html.entities as he",
+        "\nr=[he.name2codepoint.get(x, 0) for x in ('amp', 'lt')]\n",
+        True,
+    ),
 ]
 
 
