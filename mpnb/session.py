@@ -9,7 +9,10 @@ The session is handed its engine and its listeners and does not know who they ar
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import itertools
+import operator
 import signal
 import sys
 import threading
@@ -24,6 +27,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from mpnb import plan as planning
+from mpnb import worth
 from mpnb.engine import (
     STDERR,
     STDOUT,
@@ -37,16 +41,15 @@ from mpnb.engine import (
     warn_again,
 )
 from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDiedError
-from mpnb.events import Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
+from mpnb.events import BatchFinished, Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
 from mpnb.plan.loops import ENTRY
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 from mpnb.record import Record, Site
 from mpnb.streams import SEEDED, SHARED, Streams
+from mpnb.weight import Weight, weigh, weigh_names
 
 #: Seconds that a site runs in the kernel before it is asked whether the pool would pay.
 PROBE_S: Final = 0.010
-#: Serial seconds that must be left for the pool to pay: it costs a few milliseconds to hand a site over.
-WORTH_S: Final = 0.020
 #: Seconds of a site's own run for which it waits in the kernel for a pool that is not ready.
 START_S: Final = 1.0
 #: Seconds that an iteration may take to be run again in the kernel when the loop is cut short.
@@ -324,6 +327,9 @@ class SiteRun:
         self.head: Any = None  # what a comprehension has made so far
         self.turn = -1  # which pass over the site this is
         self.streams: Streams | None = None
+        self.stick: worth.Yardstick | None = None  # what an iteration takes in the kernel
+        self.watch: worth.Watch | None = None  # whether the workers are any faster
+        self.slower = ""  # why they are not: no more items are sent
         self.in_rest = False  # an iteration of the rest is running; its item is
         self.item: object = None
 
@@ -352,6 +358,8 @@ class SiteRun:
         self.index = 0
         self.head = None
         self.held = self.before = None
+        self.stick = self.watch = None
+        self.slower = ""
         self.in_rest = False
 
     def leaf(self, iterable: object) -> object:
@@ -383,7 +391,7 @@ class SiteRun:
             self.iterator = iter(iterable)
             self.phase = _POOL
             return ()
-        return self._probe(iter(iterable))
+        return itertools.chain.from_iterable(self._probe(iter(iterable)))
 
     def _streams(self) -> Streams | None:
         """The random numbers of this pass, under `--seed`.
@@ -420,62 +428,107 @@ class SiteRun:
                 yield item
                 self.index += 1
 
-    def _probe(self, iterator: Iterator[Any]) -> Iterator[Any]:
-        """Yield items while it is not clear that the pool would pay; then stop, in phase _POOL."""
-        __tracebackhide__ = True
+    def _probe(self, iterator: Iterator[Any]) -> Iterator[Iterator[Any]]:
+        """Yield items while it is not clear that the pool would pay; then stop, in phase _POOL.
+
+        They come in batches that Python takes apart by itself: what is done here for every single item would be all of
+        the time of a tiny loop.
+        """
         clock = time.perf_counter
         total = self.total()
-        count = 0
-        began = now = clock()
+        counter = itertools.count(1)
+        counted = itertools.compress(iterator, counter)
+        asked = count = 0
+        size = 1
+        began = then = now = clock()
         patience = PROBE_S
         deadline = began + patience
+        marks = deque([(0, 0.0)], maxlen=64)
         self.site.reason = ""
         streams = self.streams
+        last = None  # the iterator that runs on to its end by itself
         if streams is not None:
             streams.enter()
         try:
-            for item in iterator:
+            while last is None:
                 if streams is not None:
                     streams.start(count)
-                yield item
-                count += 1
+                yield itertools.islice(counted, size)
                 now = clock()
-                if now < deadline:
-                    continue
-                if self._pays(now - began, count, total):
-                    refusal = self.check()
-                    if refusal is None:
-                        self.iterator = iterator
-                        self.phase = _POOL
-                        return
-                    self.refuse(refusal)
-                    deadline = float("inf")
-                else:
-                    patience *= 2
-                    deadline = now + patience
+                taken = next(counter) - 1 - asked
+                asked += 1
+                ended, count = taken < count + size, taken
+                if ended:
+                    self.phase = _DONE
+                    return
+                marks.append((count, now - began))
+                size = 1 if streams is not None else worth.next_batch(size, now - then)
+                then = now
+                if now >= deadline:
+                    if self._pays(now - began, count, total):
+                        refusal = self.check()
+                        if refusal is None:
+                            self.iterator = iterator
+                            self.stick = worth.yardstick(marks)
+                            self.phase = _POOL
+                            return
+                        self.refuse(refusal)
+                        deadline = float("inf")
+                    else:
+                        patience *= 2
+                        deadline = now + patience
+                if streams is None and (deadline == float("inf") or worth.is_tail(now - began, count, total)):
+                    last = iterator if total is not None and hasattr(iterator, "__length_hint__") else counted
+            yield last
             self.phase = _DONE
         finally:
             self.leave_streams()
+            if last is iterator:
+                count = max(count, (total or 0) - operator.length_hint(iterator))
+            elif self.phase != _POOL:
+                count = max(count, next(counter) - 1 - asked)
+            if self.phase == _DONE:
+                now = clock()
+            elif self.phase == _KERNEL:  # left early, within an iteration: a break, a return, an error
+                count = max(0, count - 1)
             self.index = count
             if count:
-                now = clock() if self.phase == _DONE else now
                 self.run.record.add(KernelRan(at=now, site=self.plan.number, first=0, count=count, seconds=now - began))
-            if self.phase == _KERNEL:  # left early: a break, a return, an error
+            if self.phase == _KERNEL:
                 self.end()
 
     def _pays(self, seconds: float, count: int, total: int | None) -> bool:
         """Tell whether the rest of the site takes long enough for the pool to be worth its start."""
-        if self.run.workers < 2:
-            self.site.reason = "one worker is no faster than the kernel itself"
-            return False
+        workers = self.run.workers
         # While the pool starts, the kernel gets on with the work; one that does not come up has to say why.
-        if not self.run.engine.ready and seconds < START_S:
+        if workers > 1 and not self.run.engine.ready and seconds < START_S:
             self.site.reason = "the pool was not ready yet"
             return False
-        self.site.reason = ""
-        if total is None:
-            return seconds > WORTH_S
-        return (total - count) * seconds / count > WORTH_S and total - count > 1
+        # Where the length is not known, the loop is taken to be half over.
+        figures = worth.Figures(seconds / count, count if total is None else total - count, workers)
+        verdict = worth.judge(figures)
+        if verdict.pays and worth.wants_another(figures, count):
+            return False
+        if verdict.pays:
+            verdict = worth.judge(self._with_sending(figures))
+        self.site.reason = verdict.reason
+        return verdict.pays
+
+    def _with_sending(self, figures: worth.Figures) -> worth.Figures:
+        """Add what it would cost to send what the loop reads; a few objects are looked at, and stand for the others."""
+        try:
+            names = sum(weigh_names(self.loop.reads, self._look().get).values(), Weight())
+            items = sum((weigh(leaf).times(1 / max(1, len(leaf))) for leaf in self._safe_leaves()), Weight())
+        except Exception:  # an object that can't bear to be looked at: `check` says so
+            return figures
+        return dataclasses.replace(
+            figures,
+            names_s=worth.sending_s(names.objects, names.nbytes),
+            item_s=worth.sending_s(items.objects, items.nbytes),
+        )
+
+    def _safe_leaves(self) -> list[Any]:
+        return [leaf for leaf in self.leaves if planning.is_safe(leaf)]
 
     def _look(self) -> planning.Space:
         """What the names that the loop stands among mean now."""
@@ -515,6 +568,7 @@ class SiteRun:
         with _interrupts_set_flag(run):
             running: Running | None = None
             self.pool_began, self.pool_first = time.perf_counter(), self.index
+            self.watch = worth.Watch(run.workers, self.stick) if run.options.probe else None
             try:
                 running = run.engine.run(self._job(), self._feed(), self._tell, run.workers)
                 yield from self._replays(running)
@@ -543,6 +597,9 @@ class SiteRun:
     def _tell(self, event: Event) -> None:
         """Pass an event on; while the pool works, a pending interrupt ends the wait that the event came from."""
         self.run.tell(event)
+        if isinstance(event, BatchFinished) and self.watch is not None and not self.slower:
+            self.watch.add(event)
+            self.slower = self.watch.look()
         if self.run.interrupted and self.phase == _POOL:
             raise KeyboardInterrupt
 
@@ -575,8 +632,23 @@ class SiteRun:
                 yield from self._held_back()
             if self.run.interrupted:
                 raise KeyboardInterrupt
+        if self.slower and self.pulled:
+            yield from self._come_back()
+            return
         yield from self._held_back()
         self.phase = _REST if self.pull_error is not None else _DONE
+
+    def _come_back(self) -> Iterator[Replay]:
+        """Go on in the kernel: what was sent has taken place, and nothing more was sent."""
+        if self.held is not None and self.loop.kept_last:  # what it sets has stayed in the worker: done again
+            self.held = None
+        yield from self._held_back()
+        workers = self.run.workers
+        self.site.reason = (
+            f"went on in the kernel from iteration {self.index + 1}: "
+            f"{workers} workers were slower than one ({self.slower})"
+        )
+        self.phase = _REST
 
     def _cut_short(self, error: BaseException) -> Iterator[Replay]:
         """End the loop with an error that no iteration raised, after the iteration that is held back.
@@ -630,9 +702,12 @@ class SiteRun:
         )
 
     def _feed(self) -> Iterator[tuple[Any, bool]]:
-        """Pull the items, each with whether it is the last one; they are kept until their effects have taken place."""
+        """Pull the items, each with whether it is the last one; they are kept until their effects have taken place.
+
+        Ends early where the workers are no faster than the kernel, which goes on with what was pulled last.
+        """
         more = self._pull()
-        while more:
+        while more and not self.slower:
             item = self.pulled[-1]
             more = self._pull()
             yield item, not more

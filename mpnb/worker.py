@@ -41,6 +41,9 @@ BATCH_S: Final = 0.02  # results leave at least this often, between two iteratio
 BLAS_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
                          "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")  # fmt: skip
 _BLAS_USERS: Final = ("numpy", "scipy", "sklearn", "torch", "numexpr")
+KEPT_NBYTES: Final = 32 << 20  # the most that glibc allows for; of larger blocks each is mapped by itself
+_M_TRIM_THRESHOLD: Final = -1  # malloc.h
+_M_MMAP_THRESHOLD: Final = -3
 _F_SETSIG: Final = 10  # Linux; the fcntl module has no name for it
 
 _inside = False
@@ -478,6 +481,18 @@ def set_blas_threads(count: int) -> None:
         threadpool_limits(min(count, *(_fewer(os.environ.get(name), count) for name in BLAS_VARIABLES)))
 
 
+def keep_freed_memory() -> None:
+    """Keep freed memory for the next iteration, as a C library that has this setting (glibc) comes to do by itself.
+
+    A young process gives every temporary array back to the system, and pays for each of its pages anew: half the time
+    of an iteration that computes with arrays of some megabytes.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, KEPT_NBYTES)
+        mallopt(_M_TRIM_THRESHOLD, 2 * KEPT_NBYTES)
+
+
 def _fewer(wanted: str | None, count: int) -> int:
     return min(int(wanted), count) if wanted and wanted.isdecimal() and int(wanted) else count
 
@@ -499,6 +514,7 @@ def main(sock_fd: int, word_fd: int, lifeline_fd: int, threads: int) -> NoReturn
         word = memoryview(mmap.mmap(word_fd, mmap.PAGESIZE)).cast("q")
         os.close(word_fd)
         set_blas_threads(threads)
+        keep_freed_memory()
         _reseed()
         gc.enable()
         Worker(sock, word).run()

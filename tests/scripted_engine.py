@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from mpnb.engine import STDOUT, Effects, Job, Outcome, Tell
-from mpnb.events import JobEnded, JobStarted, Ticked
+from mpnb.events import BatchFinished, JobEnded, JobStarted, Ticked
 
 
 class _Text(io.TextIOBase):
@@ -21,10 +21,19 @@ class _Text(io.TextIOBase):
 
 
 class ScriptedEngine:
-    """Runs jobs in order; `script` maps an iteration to what happens instead of running it."""
+    """Runs jobs in order; `script` maps an iteration to what happens instead of running it.
 
-    def __init__(self, script: Mapping[int, Callable[[Job], Outcome]] | None = None, workers: int = 2) -> None:
+    With `task_s` it tells of each iteration that a worker took so long for it, the workers side by side.
+    """
+
+    def __init__(
+        self,
+        script: Mapping[int, Callable[[Job], Outcome]] | None = None,
+        workers: int = 2,
+        task_s: float | None = None,
+    ) -> None:
         self.script = dict(script or {})
+        self.task_s = task_s
         self.workers = workers
         self.ready = workers
         self.jobs: list[Job] = []
@@ -56,6 +65,13 @@ class _Running:
         index, self.index = self.index, self.index + 1
         if index in self.engine.script:
             return self.engine.script[index](self.job)
+        if (task_s := self.engine.task_s) is not None:
+            worker, turn = index % self.engine.workers, index // self.engine.workers
+            times = (turn * task_s, (turn + 1) * task_s)
+            costs = {"decode_s": 0.0, "check_s": 0.0, "encode_s": 0.0, "nbytes": 0, "chunk_done": True}
+            self.tell(
+                BatchFinished(at=times[1], worker=worker, chunk=index, first=index, count=1, times=times, **costs)  # type: ignore[arg-type]
+            )
         effects: Effects = []
         try:
             with contextlib.redirect_stdout(_Text(effects)):

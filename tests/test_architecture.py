@@ -56,7 +56,9 @@ MAY_IMPORT = {
     "report": "record",
     "dashboard": "report record cores",
     # what ties them
-    "session": "errors events engine streams plan record",
+    "worth": "events",
+    "weight": "",
+    "session": "errors events engine streams plan record worth weight",
     "view": "events dashboard session",
     "functions": "errors events engine serial plan session view",
     "magic": "errors events engine plan record report dashboard session view",

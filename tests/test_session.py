@@ -189,6 +189,114 @@ def test_a_long_loop_goes_to_the_engine_after_its_probe() -> None:
     assert record.sites[0].iterations == 12
 
 
+class Clock:
+    """Stands in for `time` in the session; it goes on only when a loop's body says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def work(self, seconds: float = 0.005) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Time by hand; loops are taken to be safe, although their bodies turn it on."""
+    clock = Clock()
+    monkeypatch.setattr("mpnb.session.time", clock)
+    monkeypatch.setattr("mpnb.session.SiteRun.check", lambda _site: None)
+    return clock
+
+
+CELLS = {
+    "out = []\nfor i in range(200):\n    work()\n    out.append(i)\n": list(range(200)),
+    "out = []\nfor i in range(200):\n    work()\n    y = [i]\n    out.append(y[0])\n": list(range(200)),
+    "out = [(work(), i)[1] for i in range(200)]": list(range(200)),
+    "out = {i: work() for i in range(200)}": dict.fromkeys(range(200)),
+    "out = sorted((work(), -i)[1] for i in range(200))": sorted(-i for i in range(200)),
+}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_workers_that_are_slower_than_the_kernel_are_left_in_the_middle(cell: str, clock: Clock) -> None:
+    """Where each takes twice as long beside the other, the kernel goes on where they are; nothing is lost or redone."""
+    engine = ScriptedEngine(task_s=0.011)
+
+    names, record = run_cell(cell, {"work": clock.work}, engine, Options())
+
+    assert names["out"] == CELLS[cell]
+    assert names.get("i", 199) == 199
+    assert names.get("y", [199]) == [199]
+    assert 0 < engine.jobs[0].first < engine.pulled < 190
+    assert engine.closed == 1
+    site = record.sites[0]
+    assert site.parallel
+    assert site.iterations == 200
+    assert site.reason.startswith("went on in the kernel from iteration ")
+    assert site.reason.endswith(": 2 workers were slower than one (memory-bound, or the cores are busy)")
+    went_on = int(site.reason.split()[7].rstrip(":"))
+    assert site.kernel_iterations == engine.jobs[0].first + 200 - (went_on - 1)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("options", [Options(), AT_ONCE], ids=["probed", "at once"])
+def test_workers_that_are_no_slower_get_the_whole_loop(cell: str, options: Options, clock: Clock) -> None:
+    """As they do under --no-probe, whatever they take."""
+    engine = ScriptedEngine(task_s=0.005 if options.probe else 0.05)
+
+    names, record = run_cell(cell, {"work": clock.work}, engine, options)
+
+    assert names["out"] == CELLS[cell]
+    assert engine.jobs[0].first + engine.pulled == 200
+    assert record.sites[0].reason == ""
+
+
+def test_a_loop_whose_names_take_longer_to_send_stays(clock: Clock) -> None:
+    """A million strings are not sent for half a second of work; the line says what it would take."""
+    engine = ScriptedEngine()
+
+    names, record = run_cell(
+        "out = [(work(), i, words)[1] for i in range(100)]", {"work": clock.work, "words": ["a"] * 10**6}, engine,
+        Options(),
+    )  # fmt: skip
+
+    assert names["out"] == list(range(100))
+    assert engine.jobs == []
+    assert "sending what it needs would take" in record.sites[0].reason
+
+
+@pytest.mark.parametrize(
+    ("cell", "iterations"),
+    [
+        ("r = [x for x in range(5000)]", 5000),
+        ("r = [x for x in xs]", 5000),
+        ("r = [x for x in enumerate(xs)]", 5000),
+        ("r = [x for x in zip(xs, reversed(xs))]", 5000),
+        ("for x in xs:\n    if x == 3000:\n        break", 3000),
+        ("for n, x in enumerate(xs):\n    if x == 3000:\n        break", 3000),
+        ("for x in xs:\n    if x == 0:\n        break", 0),
+        ("for x in []:\n    pass", 0),
+        ("r = sum(x for x in {1: 2, 3: 4})", 2),
+        ("r = max(map(abs, xs))", 5000),
+    ],
+)
+@pytest.mark.parametrize("tick", [0.0, 1e-6, 1e-5])
+def test_iterations_in_the_kernel_are_counted_whatever_their_length(
+    cell: str, iterations: int, tick: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come in batches, and the last of a tiny loop run by themselves; the record has the exact number."""
+    clock = Clock()
+    monkeypatch.setattr("mpnb.session.time", clock)
+    monkeypatch.setattr(Clock, "perf_counter", lambda each: each.work(tick * 1000) or each.now)
+
+    _, record = run_cell(cell, {"xs": list(range(5000))}, ScriptedEngine(workers=1), Options())
+
+    assert record.sites[0].kernel_iterations == record.sites[0].iterations == iterations
+
+
 def test_strict_makes_a_refusal_an_error() -> None:
     """With --strict nothing runs serially without being told."""
     with pytest.raises(RefusedError, match="iterable is a list_iterator"):
