@@ -36,7 +36,7 @@ from mpnb.frames import Frame, Part, read_frame, write_frame
 from mpnb.libraries import Constants, Descriptions, find, first_other
 from mpnb.modules import fingerprint
 from mpnb.ordering import has_misordered_numbers
-from mpnb.streams import NUMPY, PYTHON, SEEDED, Streams
+from mpnb.streams import NUMPY, PYTHON, SEEDED, SHARED, Streams
 
 _SNAPSHOT_LIMIT: Final = 4 * 1024 * 1024  # bytes of pickle up to which shipped data is compared
 _HOT: Final = 2000
@@ -508,7 +508,8 @@ class _Before:
             return "it changes an object that it shares with other iterations"
         for library, value in _random_state(mirror.streams).items():
             if value != self.random[library] if library in self.random else not _is_unused(library, value):
-                return f"it draws from {library}" + ("" if mirror.streams is not None else f"; instead: {SEEDED}")
+                helps = mirror.streams is None and library in SHARED
+                return f"it draws from {library}" + (f"; instead: {SEEDED}" if helps else "")
         words = surroundings.changed(self.state, surroundings.capture(), imported=len(sys.modules) != self.modules)
         return None if words is None else f"it changes {words}"
 
@@ -530,6 +531,9 @@ def _random_state(streams: Streams | None) -> dict[str, Any]:
     if NUMPY not in seeded and numpy is not None and hasattr(numpy, "get_state"):
         name, keys, *rest = numpy.get_state()
         found[NUMPY] = (name, keys.tobytes(), *rest)
+    torch: Any = sys.modules.get("torch")
+    if hasattr(torch, "get_rng_state"):
+        found["torch"] = torch.get_rng_state().numpy().tobytes()
     return found
 
 
@@ -537,6 +541,8 @@ def _is_unused(library: str, state: Any) -> bool:
     """Whether a generator that was imported a moment ago is as its seeding left it: nobody has drawn from it."""
     if library == "random":
         return bool(state[1][-1] == 624)
+    if library == "torch":
+        return bool(sys.modules["torch"].Generator().get_state().numpy().tobytes() == state)
     return int.from_bytes(state[1][:4], sys.byteorder) == 1 << 31 and bool(state[2] == 623)
 
 

@@ -341,6 +341,27 @@ def test_a_net_that_sees_a_change_afterwards(pool: Pool) -> None:
     assert [(o.index, o.kind) for o in outcomes] == [(0, "tripped")]
 
 
+@pytest.mark.parametrize("module", ["random", "torch"])
+def test_a_draw_from_a_shared_generator_is_found(pool: Pool, module: str) -> None:
+    """Whoever draws: a library does it where no text shows it. (torch is too large to be installed for this.)"""
+    stand_in = """
+        class State(bytes):
+            def numpy(self): return self
+            def tobytes(self): return bytes(self)
+        torch = types.SimpleNamespace(drawn=0, get_rng_state=lambda: State([torch.drawn]))
+        class Generator:
+            def get_state(self): return State([0])
+        torch.Generator = Generator
+        sys.modules.setdefault("torch", torch)
+    """
+    draw = {"random": "random.random()", "torch": "sys.modules['torch'].drawn += item"}[module]
+    outcomes = list(
+        pool.run(Job(task(f"{textwrap.dedent(stand_in)}\n{draw}", "import random, sys, types")), iter([0, 1]), ignore)
+    )
+    assert outcomes[-1].kind == "tripped"
+    assert f"draws from {module}" in str(outcomes[-1].error)
+
+
 # ---------------------------------------------------------------- death
 
 DEATHS = {
