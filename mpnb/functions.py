@@ -11,23 +11,29 @@ import functools
 import linecache
 import sys
 import threading
+import time
 import warnings
-from collections.abc import Callable, Iterable
-from types import CellType, CodeType, FunctionType
-from typing import Any, Final, TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator
+from types import CellType, CodeType, FrameType, FunctionType
+from typing import Any, Final, Self, TypeVar, overload
 
+from mpnb import session as sessions
 from mpnb.engine import notebook
 from mpnb.errors import RefusedError
-from mpnb.events import Event, RunEnded
+from mpnb.events import Event, KernelRan, RunEnded, SiteEnded, SiteStarted
 from mpnb.plan.function import FunctionPlan, read_function
 from mpnb.plan.rewrite import BEGIN
 from mpnb.plan.types import Refusal
+from mpnb.record import Record
 from mpnb.serial import SERIAL, Serial, serially
-from mpnb.session import Options, Run, current
+from mpnb.session import Options, Run, Session, SiteRun, current
 from mpnb.view import View
 
 #: How many calls of a function are shown in one cell: a function that is called in a loop must not flood it.
 _SHOWN: Final = 3
+
+#: Seconds that a loop takes before its call gets a run, which costs some 0.1 ms.
+SHORT_S: Final = 0.001
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -41,6 +47,8 @@ def parallel(
     probe: bool = True,
     strict: bool = False,
     quiet: bool = False,
+    seed: int | None = None,
+    chunk: int | None = None,
     trust: Iterable[str] = (),
 ) -> Callable[[_Function], _Function]: ...
 def parallel(
@@ -51,6 +59,8 @@ def parallel(
     probe: bool = True,
     strict: bool = False,
     quiet: bool = False,
+    seed: int | None = None,
+    chunk: int | None = None,
     trust: Iterable[str] = (),
 ) -> Any:
     """Split the loops of this function over every core when it is called; the result stays the same.
@@ -71,6 +81,11 @@ def parallel(
         Raise RefusedError where a loop can't be split.
     quiet
         Show neither panel nor summary.
+    seed
+        Give every iteration that draws random numbers a stream of its own, derived from this number: the same in every
+        call, for any number of workers.
+    chunk
+        Send so many iterations at once.
     trust
         Names of helpers that you vouch for: they are not looked into.
 
@@ -86,7 +101,12 @@ def parallel(
     if workers is not None and (type(workers) is not int or not 1 <= workers <= 1024):
         msg = f"workers must be a whole number from 1 to 1024, was {workers!r}"
         raise ValueError(msg)
-    options = Options(workers=workers, probe=probe, strict=strict, quiet=quiet, trust=frozenset(trust))
+    for name, number, least in (("seed", seed, 0), ("chunk", chunk, 1)):
+        if number is not None and (type(number) is not int or number < least):
+            msg = f"{name} must be a whole number, {least} or more, was {number!r}"
+            raise ValueError(msg)
+    trusted = frozenset([trust] if isinstance(trust, str) else trust)
+    options = Options(workers=workers, probe=probe, strict=strict, quiet=quiet, seed=seed, chunk=chunk, trust=trusted)
     if function is None:
         return functools.partial(_decorated, options=options)
     return _decorated(function, options)
@@ -183,8 +203,8 @@ class Beginning:
     def __reduce__(self) -> tuple[Any, ...]:
         return serially, ()
 
-    def __call__(self) -> Run | Serial:
-        """Begin the run of a call; a serial one inside a loop that runs already, in a thread, or without a pool."""
+    def __call__(self) -> Call | Run | Serial:
+        """Begin a call; a serial one inside a loop that runs already, in a thread, or without a pool."""
         if notebook.engine is None or threading.get_ident() != threading.main_thread().ident:
             return SERIAL
         try:
@@ -194,9 +214,17 @@ class Beginning:
             return SERIAL
         if session.is_looping():
             return SERIAL
+        options = self.options
+        if options.probe and not options.strict and options.seed is None:
+            return Call(self, session)
+        return self.run(session)
+
+    def run(self, session: Session, *, within: bool = False) -> Run:
+        """Begin a run that is recorded and shown."""
         view = None if self.options.quiet else _CallView(self)
         listeners = [view.on_event] if view else []
-        run = session.begin(self.plan.cell, self.namespace, self.options, listeners, names=self.plan.names)
+        plan = self.plan
+        run = session.begin(plan.cell, self.namespace, self.options, listeners, plan.names, within=within)
         if view:
             view.attach(run)
         return run
@@ -206,6 +234,200 @@ class Beginning:
         if self.shown_in != notebook.cells:
             self.shown_in, self.shown = notebook.cells, 0
         return self.shown < _SHOWN
+
+
+class Call(Serial):
+    """A call whose loops are all short so far: they run here, and next to nothing is kept of them.
+
+    The first one that takes long gets the call its run (`Beginning.run`), and goes on as a site of that one. So a
+    function that is called very often with little to do costs a few microseconds more than the plain one.
+    """
+
+    __slots__ = ("beginning", "loops", "run", "session", "status")
+
+    def __init__(self, beginning: Beginning, session: Session) -> None:
+        self.beginning = beginning
+        self.session = session
+        self.loops: dict[int, _Short] = {}
+        self.run: Run | None = None
+        self.status = "finished"
+
+    def __enter__(self) -> Self:
+        self.session.running.append(self)
+        return self
+
+    def __exit__(self, *how: object) -> None:
+        self.session.running.remove(self)
+        if self.run is not None:
+            self.run.__exit__(*how)  # type: ignore[arg-type]
+            return
+        kind = how[0]
+        if isinstance(kind, type):
+            self.status = "stopped" if issubclass(kind, KeyboardInterrupt) else "failed"
+        for loop in self.loops.values():
+            loop.leaves = []
+            loop.frame = None
+        self.session.last = self._record
+
+    def is_looping(self) -> bool:
+        """Tell whether iterations of a site are running."""
+        looping = any(loop.opened for loop in self.loops.values())
+        return looping or (self.run is not None and self.run.is_looping())
+
+    def open(self, number: int) -> Any:
+        """A site is reached; one of the run's, once there is one."""
+        frame = sys._getframe(1)  # noqa: SLF001 -- the function's own
+        loop = self.at(number)
+        if isinstance(loop, _Short):
+            if self.run is not None:
+                loop.site = self.run.sites[number]
+                return self.run.open(number, frame)
+            loop.frame = frame
+            loop.leaves = []
+            return loop
+        assert self.run is not None
+        return self.run.open(number, frame)
+
+    def at(self, number: int) -> Any:
+        """The site that is under way."""
+        loop = self.loops.get(number)
+        if loop is None:
+            loop = self.loops[number] = _Short(self, number)
+        return loop if loop.site is None else loop.site
+
+    def noting(self) -> Any:
+        """Around statements of the user's: as the run has it, if there is one at their end."""
+        return _Noting(self)
+
+    @staticmethod
+    def show(entry: tuple[Any, ...]) -> None:
+        """Replay what an iteration printed, or warned of."""
+        __tracebackhide__ = True
+        Run.show(entry)
+
+    def begin(self) -> Run:
+        """Begin the run, and tell it of the loops that have run already."""
+        run = self.run = self.beginning.run(self.session, within=True)
+        for loop in self.loops.values():
+            loop.tell(run)
+        return run
+
+    def _record(self) -> Record:
+        """The record of a call that never needed a run."""
+        run = Run(self.session, self.beginning.plan.cell, {}, self.beginning.options, [], self.beginning.plan.names)
+        for loop in self.loops.values():
+            loop.tell(run)
+        run.record.add(RunEnded(at=time.perf_counter(), status=self.status))
+        return run.record
+
+
+class _Noting:
+    """What `Run.noting` gives, for a call that may get its run before the statements end."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *how: object) -> None:
+        if self.call.run is not None:
+            self.call.run.noting().__exit__(*how)  # type: ignore[arg-type]
+
+
+class _Short(Serial):
+    """A site that has not taken long, and goes on as the run's where it does."""
+
+    __slots__ = ("began", "call", "count", "frame", "leaves", "number", "opened", "passes", "seconds", "site")
+
+    def __init__(self, call: Call, number: int) -> None:
+        self.call = call
+        self.number = number
+        self.site: SiteRun | None = None
+        self.frame: FrameType | None = None
+        self.leaves: list[object] = []
+        self.opened = False
+        self.began = self.seconds = 0.0  # when it began first, and what all passes took
+        self.passes = self.count = 0
+
+    def leaf(self, iterable: Any) -> Any:  # type: ignore[override]
+        """Note what is really looped over."""
+        self.leaves.append(iterable)
+        return iterable
+
+    def items(self, iterable: Any) -> Any:
+        """What the loop runs over in the kernel."""
+        __tracebackhide__ = True
+        return self._items(iter(iterable))
+
+    def _items(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        __tracebackhide__ = True
+        clock = time.perf_counter
+        count = 0
+        began = clock()
+        deadline = began + min(SHORT_S, sessions.PROBE_S)
+        self.opened = True
+        try:
+            for item in iterator:
+                yield item
+                count += 1
+                if clock() >= deadline:
+                    yield from self._longer(iterator, count, began)
+                    return
+        finally:
+            self.opened = False
+            if self.site is None:
+                self.began = self.began or began
+                self.seconds += clock() - began
+                self.count += count
+                self.passes += 1
+
+    def _longer(self, iterator: Iterator[Any], count: int, began: float) -> Iterator[Any]:
+        """Go on as a site of the call's run."""
+        __tracebackhide__ = True
+        run = self.call.run or self.call.begin()
+        self.site = run.open(self.number, self.frame)
+        self.frame = None
+        return self.site.go_on(iterator, self.leaves, count, began)
+
+    def tell(self, run: Run) -> None:
+        """Tell a run's record what the loop did before there was a run."""
+        if self.passes:
+            number, end = self.number, self.began + self.seconds
+            run.record.add(SiteStarted(at=self.began, site=number, total=None))
+            run.record.add(KernelRan(at=end, site=number, first=0, count=self.count, seconds=self.seconds))
+            run.record.add(SiteEnded(at=end, site=number, iterations=self.count))
+
+    def rest(self) -> Iterator[Any]:  # type: ignore[override]
+        """What the pool has left; asked when the loop's first part has ended."""
+        __tracebackhide__ = True
+        if self.site is not None:
+            yield from self.site.rest()
+
+    def made(self, head: Any) -> Any:
+        """What a comprehension has made in the kernel."""
+        return head if self.site is None else self.site.made(head)
+
+    def collect_list(self, head: Any, rest: Iterable[Any]) -> Any:  # type: ignore[override]
+        """The whole of a comprehension."""
+        return head if self.site is None else self.site.collect_list(head, rest)  # type: ignore[arg-type]
+
+    def collect_set(self, head: Any, rest: Iterable[Any]) -> Any:
+        """See `collect_list`."""
+        return head if self.site is None else self.site.collect_set(head, rest)  # type: ignore[arg-type]
+
+    def collect_dict(self, head: Any, rest: Iterable[Any]) -> Any:
+        """See `collect_list`."""
+        return head if self.site is None else self.site.collect_dict(head, rest)  # type: ignore[arg-type]
+
+    def collect_generator(self, head: Iterator[Any], rest: Iterator[Any]) -> Iterator[Any]:  # type: ignore[override]
+        """A generator expression that is used up at once."""
+        __tracebackhide__ = True
+        yield from head
+        if self.site is not None:
+            yield from self.site.collect_generator(iter(()), rest)
 
 
 class _CallView(View):

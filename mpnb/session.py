@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from mpnb import plan as planning
 from mpnb import worth
@@ -91,6 +91,14 @@ class Replay:
     error: BaseException | None = None
 
 
+class Looping(Protocol):
+    """Something that has begun and not ended, and can tell whether it is in a site."""
+
+    def is_looping(self) -> bool:
+        """Tell whether iterations of a site are running."""
+        ...
+
+
 class Session:
     """What stays between cells: the engine, the last record, and the runs that have begun and not ended.
 
@@ -102,8 +110,20 @@ class Session:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.last: Record | None = None
-        self.running: list[Run] = []
+        self.running: list[Looping] = []
+        self._last: Record | Callable[[], Record] | None = None
+
+    @property
+    def last(self) -> Record | None:
+        """The record of what ran last, or has begun last."""
+        if callable(self._last):
+            self._last = self._last()
+        return self._last
+
+    @last.setter
+    def last(self, record: Record | Callable[[], Record] | None) -> None:
+        """Set it, or what makes it when it is asked for."""
+        self._last = record
 
     def begin(
         self,
@@ -112,13 +132,17 @@ class Session:
         options: Options,
         listeners: Iterable[Callable[[Event], None]] = (),
         names: frozenset[str] = frozenset(),
+        *,
+        within: bool = False,
     ) -> Run:
         """Start the run of a planned cell, or call of a function; its record is the last one from now on.
 
-        `namespace` are the notebook's names, and `names` those that are a function's own.
+        `namespace` are the notebook's names, and `names` those that are a function's own. `within`: it is part of
+        something that is in `running` already.
         """
         run = Run(self, cell, namespace, options, list(listeners), names)
-        self.running.append(run)
+        if not within:
+            self.running.append(run)
         self.last = run.record
         return run
 
@@ -127,7 +151,7 @@ class Session:
 
         A run begins only where none of those before it is in a site, so the last one tells.
         """
-        return bool(self.running) and any(site.opened for site in self.running[-1].sites)
+        return bool(self.running) and self.running[-1].is_looping()
 
 
 class Run:
@@ -171,10 +195,10 @@ class Run:
 
     # -- called by the rewritten cell --------------------------------------------------------------------------------
 
-    def open(self, number: int) -> SiteRun:
+    def open(self, number: int, frame: types.FrameType | None = None) -> SiteRun:
         """A site is reached (in an outer serial loop: again)."""
         site = self.sites[number]
-        frame = sys._getframe(1)  # noqa: SLF001 -- for its file, which tracebacks name, and a function's own names
+        frame = frame or sys._getframe(1)  # noqa: SLF001 -- its file is in tracebacks, and it has a function's own names
         site.begin(frame.f_code.co_filename, frame if self.names else None)
         return site
 
@@ -215,6 +239,10 @@ class Run:
                 plan, planning.Space(self.namespace), seeded=self.options.seed is not None, trusted=self.options.trust
             )
         return lines
+
+    def is_looping(self) -> bool:
+        """Tell whether iterations of a site are running."""
+        return any(site.opened for site in self.sites)
 
     # -- called by the session and the sites -------------------------------------------------------------------------
 
@@ -428,42 +456,54 @@ class SiteRun:
                 yield item
                 self.index += 1
 
-    def _probe(self, iterator: Iterator[Any]) -> Iterator[Iterator[Any]]:
+    def go_on(self, iterator: Iterator[Any], leaves: list[object], count: int, began: float) -> Iterator[Any]:
+        """Take over a loop of which some iterations have run already; as `items` from there on."""
+        __tracebackhide__ = True
+        self.leaves = leaves
+        self.run.record.add(SiteStarted(at=began, site=self.plan.number, total=self.total()))
+        return itertools.chain.from_iterable(self._probe(iterator, count, began))
+
+    def _probe(self, iterator: Iterator[Any], before: int = 0, begun: float = 0.0) -> Iterator[Iterator[Any]]:
         """Yield items while it is not clear that the pool would pay; then stop, in phase _POOL.
 
         They come in batches that Python takes apart by itself: what is done here for every single item would be all of
-        the time of a tiny loop.
+        the time of a tiny loop. `before` iterations have run since `begun`.
         """
         clock = time.perf_counter
         total = self.total()
         counter = itertools.count(1)
         counted = itertools.compress(iterator, counter)
-        asked = count = 0
+        asked = 0
+        count = before
         size = 1
-        began = then = now = clock()
+        then = now = clock()
+        began = begun if before else now
         patience = PROBE_S
         deadline = began + patience
-        marks = deque([(0, 0.0)], maxlen=64)
+        marks = deque([(0, 0.0), (before, now - began)] if before else [(0, 0.0)], maxlen=64)
         self.site.reason = ""
         streams = self.streams
+        judged = not before or now < deadline  # where its first iterations took long, there is no need to see more
         last = None  # the iterator that runs on to its end by itself
         if streams is not None:
             streams.enter()
         try:
             while last is None:
-                if streams is not None:
-                    streams.start(count)
-                yield itertools.islice(counted, size)
-                now = clock()
-                taken = next(counter) - 1 - asked
-                asked += 1
-                ended, count = taken < count + size, taken
-                if ended:
-                    self.phase = _DONE
-                    return
-                marks.append((count, now - began))
-                size = 1 if streams is not None else worth.next_batch(size, now - then)
-                then = now
+                if judged:
+                    if streams is not None:
+                        streams.start(count)
+                    yield itertools.islice(counted, size)
+                    now = clock()
+                    taken = before + next(counter) - 1 - asked
+                    asked += 1
+                    ended, count = taken < count + size, taken
+                    if ended:
+                        self.phase = _DONE
+                        return
+                    marks.append((count, now - began))
+                    size = 1 if streams is not None else worth.next_batch(size, now - then)
+                    then = now
+                judged = True
                 if now >= deadline:
                     if self._pays(now - began, count, total):
                         refusal = self.check()
@@ -486,7 +526,7 @@ class SiteRun:
             if last is iterator:
                 count = max(count, (total or 0) - operator.length_hint(iterator))
             elif self.phase != _POOL:
-                count = max(count, next(counter) - 1 - asked)
+                count = max(count, before + next(counter) - 1 - asked)
             if self.phase == _DONE:
                 now = clock()
             elif self.phase == _KERNEL:  # left early, within an iteration: a break, a return, an error

@@ -60,7 +60,7 @@ MAY_IMPORT = {
     "weight": "",
     "session": "errors events engine streams plan record worth weight",
     "view": "events dashboard session",
-    "functions": "errors events engine serial plan session view",
+    "functions": "errors events engine serial plan record session view",
     "magic": "errors events engine plan record report dashboard session view",
 }
 

@@ -11,8 +11,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from as_functions import PLACES, as_function
+from cells import CELLS
 from differ import Bench, Verdict
 from functions import FUNCTIONS
+from fuzz import write
 
 from mpnb import session
 from mpnb.record import Record
@@ -87,3 +90,22 @@ def test_the_table_is_worth_running() -> None:
     names = [row[0] for row in FUNCTIONS]
     assert len(names) == len(set(names)) >= 60
     assert sum(bool(row[2]) for row in FUNCTIONS) >= 50
+
+
+@pytest.mark.parametrize("number", range(0, len(CELLS), 10))
+def test_a_cell_in_a_function_gives_what_the_plain_function_gives(bench: FunctionBench, number: int) -> None:
+    """The cells of `test_cells` are as many functions, whether their names are the function's own or not."""
+    name, setup, cell, splits = CELLS[number]
+    code = as_function(setup, cell, PLACES[number // 10 % 3])
+    assert code is not None, name
+    verdict = bench.judged(code)
+    assert not verdict.differences, code
+    assert verdict.split or not splits, verdict.sites
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_functions_give_what_they_give_without_the_decorator(bench: FunctionBench, seed: int) -> None:
+    """Cells of the fuzzer as functions that return where the cell breaks."""
+    code = as_function(*write(seed), PLACES[seed % 3], returns=True)
+    assert code is not None
+    assert not bench.judged(code).differences, code
