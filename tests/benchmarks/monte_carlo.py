@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from conftest import Kernel  # noqa: E402 - the tests' own kernel, found by the line above
+from real_kernel import Kernel  # noqa: E402 - the tests' own kernel, found by the line above
 
 SETUP = """
 import random

@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "benchmarks")]
 
-from conftest import Kernel  # noqa: E402 -- found once the path is set
+from real_kernel import Kernel  # noqa: E402 -- found once the path is set
 from tiny_cells import READY, TIMED  # noqa: E402
 
 SETUP = """

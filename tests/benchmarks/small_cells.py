@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests")]
 
-from conftest import Kernel  # noqa: E402 -- found once the path is set
+from real_kernel import Kernel  # noqa: E402 -- found once the path is set
 
 REPEAT = 50
 KERNELS = 5

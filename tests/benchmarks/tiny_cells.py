@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
-from conftest import Kernel  # noqa: E402 -- found once the path is set
+from real_kernel import Kernel  # noqa: E402 -- found once the path is set
 
 from mpnb import plan  # noqa: E402
 

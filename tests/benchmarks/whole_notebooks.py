@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "plan")]
 
-from conftest import Kernel  # noqa: E402, I001 -- found once the path is set
+from real_kernel import Kernel  # noqa: E402, I001 -- found once the path is set
 from notebooks import NOTEBOOKS, cells  # noqa: E402
 
 REPEAT = 9

@@ -19,8 +19,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from conftest import Kernel, Result, prepare_jupyter
 from live import NOT_YET, TRAPS, Trap
+from real_kernel import Kernel, Result, prepare_jupyter
 
 #: Seconds that a cell may take; on a busy machine workers are slow to start.
 PATIENCE_S = 20
