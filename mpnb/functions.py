@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import CellType, CodeType, FrameType, FunctionType
 from typing import Any, Final, Self, TypeVar, overload
 
@@ -266,7 +266,7 @@ class Call(Serial):
             self.status = "stopped" if issubclass(kind, KeyboardInterrupt) else "failed"
         for loop in self.loops.values():
             loop.leaves = []
-            loop.frame = None
+            loop.frame = loop.own = None
         self.session.last = self._record
 
     def is_looping(self) -> bool:
@@ -284,6 +284,9 @@ class Call(Serial):
                 return self.run.open(number, frame)
             loop.frame = frame
             loop.leaves = []
+            plan = self.beginning.plan
+            if plan.cell.sites[number].kind in sessions.INLINED:
+                loop.own = sessions.own_names(frame, plan.names)
             return loop
         assert self.run is not None
         return self.run.open(number, frame)
@@ -340,13 +343,14 @@ class _Noting:
 class _Short(Serial):
     """A site that has not taken long, and goes on as the run's where it does."""
 
-    __slots__ = ("began", "call", "count", "frame", "leaves", "number", "opened", "passes", "seconds", "site")
+    __slots__ = ("began", "call", "count", "frame", "leaves", "number", "opened", "own", "passes", "seconds", "site")
 
     def __init__(self, call: Call, number: int) -> None:
         self.call = call
         self.number = number
         self.site: SiteRun | None = None
         self.frame: FrameType | None = None
+        self.own: Mapping[str, Any] | None = None
         self.leaves: list[object] = []
         self.opened = False
         self.began = self.seconds = 0.0  # when it began first, and what all passes took
@@ -388,8 +392,8 @@ class _Short(Serial):
         """Go on as a site of the call's run."""
         __tracebackhide__ = True
         run = self.call.run or self.call.begin()
-        self.site = run.open(self.number, self.frame)
-        self.frame = None
+        self.site = run.open(self.number, self.frame, self.own)
+        self.frame = self.own = None
         return self.site.go_on(iterator, self.leaves, count, began)
 
     def tell(self, run: Run) -> None:

@@ -20,7 +20,7 @@ import time
 import types
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,11 +195,14 @@ class Run:
 
     # -- called by the rewritten cell --------------------------------------------------------------------------------
 
-    def open(self, number: int, frame: types.FrameType | None = None) -> SiteRun:
+    def open(self, number: int, frame: types.FrameType | None = None, own: Mapping[str, Any] | None = None) -> SiteRun:
         """A site is reached (in an outer serial loop: again)."""
         site = self.sites[number]
         frame = frame or sys._getframe(1)  # noqa: SLF001 -- its file is in tracebacks, and it has a function's own names
         site.begin(frame.f_code.co_filename, frame if self.names else None)
+        site.own = own
+        if self.names and own is None and site.plan.kind in INLINED:
+            site.own = own_names(frame, self.names)
         return site
 
     def at(self, number: int) -> SiteRun:
@@ -340,6 +343,7 @@ class SiteRun:
         self.orders = True  # until it was looked into
         self.filename = ""
         self.frame: types.FrameType | None = None  # of the function that it stands in
+        self.own: Mapping[str, Any] | None = None  # what that function's names mean, where it was asked for already
         self.space = planning.Space(run.namespace, run.names)  # from `check` on with what a function's names mean
         self.mended: dict[str, Any] = {}  # see `mend`
         self.leaves: list[object] = []
@@ -573,7 +577,8 @@ class SiteRun:
     def _look(self) -> planning.Space:
         """What the names that the loop stands among mean now."""
         if self.frame is not None:
-            self.space = planning.Space(self.run.namespace, self.run.names, _own_names(self.frame, self.run.names))
+            own = own_names(self.frame, self.run.names) if self.own is None else self.own
+            self.space = planning.Space(self.run.namespace, self.run.names, own)
         return self.space
 
     def check(self) -> Refusal | None:
@@ -925,7 +930,7 @@ class SiteRun:
             self.opened = False
             self.run.record.add(SiteEnded(at=time.perf_counter(), site=self.plan.number, iterations=self.index))
             self.iterator = iter(())
-            self.frame = None
+            self.frame = self.own = None
             self.space = planning.Space(self.run.namespace, self.run.names)
 
     def forget(self) -> None:
@@ -976,7 +981,12 @@ def _short(item: object) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def _own_names(frame: types.FrameType, names: frozenset[str]) -> dict[str, Any]:
+#: Comprehensions that Python makes a part of the function, from 3.12 on: while one runs, a name of the function's may
+#: have another thing in its place, and looking at that crashes Python 3.13. So the names are taken before.
+INLINED: Final = frozenset({"list", "set", "dict"})
+
+
+def own_names(frame: types.FrameType, names: frozenset[str]) -> dict[str, Any]:
     """What those of a running function's names mean that are bound now."""
     found = frame.f_locals
     own = {name: found[name] for name in names if name in found}
