@@ -29,7 +29,6 @@ import copyreg
 import dataclasses
 import datetime
 import functools
-import gc
 import importlib
 import io
 import itertools
@@ -42,8 +41,7 @@ import types
 import typing
 import weakref
 from collections import ChainMap
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
@@ -661,15 +659,3 @@ class Decoder(pickle.Unpickler):
 def _function_in(main: dict[str, Any], code: bytes, where: Any, name: str, cells: Any) -> FunctionType:
     space = main if where is None else where.__dict__ if isinstance(where, ModuleType) else where
     return FunctionType(_code(code), space, name, None, cells)
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Keep the garbage collector out while many objects are made that all stay."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()

@@ -18,7 +18,8 @@ from mpnb.arrays import copies_on_write
 from mpnb.blame import Unsendable, kind_name, located
 from mpnb.buffers import is_portable
 from mpnb.cache import BLIND, EncodeCache, Name, attribute_names, digest
-from mpnb.codec import Decoder, Encoder, Memo, collector_paused
+from mpnb.codec import Decoder, Encoder, Memo
+from mpnb.collector import collector_paused
 from mpnb.engine import Effects, Job
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part, read_frame, write_frame

@@ -29,7 +29,8 @@ from mpnb.arrays import copies_on_write
 from mpnb.blame import Unsendable, located
 from mpnb.buffers import is_portable
 from mpnb.cache import EncodeCache, global_names
-from mpnb.codec import Decoder, Encoder, collector_paused, find_importable, make_view
+from mpnb.codec import Decoder, Encoder, find_importable, make_view
+from mpnb.collector import collector_paused
 from mpnb.engine import Effects
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part, read_frame, write_frame

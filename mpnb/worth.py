@@ -32,7 +32,8 @@ BATCH_S: Final = 0.001  # work in a batch of the kernel's own iterations, betwee
 
 LOOK_S: Final = 0.04  # work of a worker that a look at the pool needs
 LOOKS: Final = 2  # in a row that must find it slower
-PACKED_S: Final = 0.005  # packing that has been seen before it is held against a worker
+PACKED_S: Final = 0.002  # what a worker packs for a batch, and is held against it
+PACKING: Final = 3  # batches in a row that are mostly packing: one may have been a hiccup of the machine
 EVEN: Final = 1.0  # workers worth less than this together are slower than the kernel
 HOPELESS: Final = 0.6  # worth less than this, one look is enough
 BUSY: Final = "memory-bound, or the cores are busy"
@@ -186,11 +187,7 @@ class Watch:
     _lanes: dict[int, _Lane] = field(default_factory=dict)
     _tasks: list[tuple[int, float]] = field(default_factory=list)  # (iteration, seconds)
     _low: int = 0
-    _batches: int = 0
-    _count: int = 0  # since the beginning, but for each worker's first batch
-    _busy_s: float = 0.0
-    _packed_s: float = 0.0
-    _checked_s: float = 0.0
+    _packing: int = 0  # batches in a row that were
 
     def add(self, event: BatchFinished) -> None:
         """Take in what a worker has done."""
@@ -198,11 +195,8 @@ class Watch:
         if not event.count or not times:
             return
         if event.worker in self._lanes:  # in its first batch it has decoded the names
-            self._batches += 1
-            self._count += event.count
-            self._busy_s += sum(times[1::2]) - sum(times[::2])
-            self._packed_s += event.encode_s
-            self._checked_s += event.decode_s + event.check_s
+            busy = sum(times[1::2]) - sum(times[::2])
+            self._packing = self._packing + 1 if self._is_packing(event, busy) else 0
         lane = self._lanes.setdefault(event.worker, _Lane(times[0], times[0]))
         lane.until = times[-1]
         for place in range(event.count):
@@ -212,7 +206,7 @@ class Watch:
 
     def look(self) -> str:
         """Why the pool should be left, in a few words; empty where it should not, or it can't be told yet."""
-        if self._is_packing():
+        if self._packing >= PACKING:
             return SENDING
         lanes = list(self._lanes.values())
         if len(self._tasks) < 2 * self.workers or len(lanes) < self.workers:
@@ -234,16 +228,15 @@ class Watch:
             "memory-bound, or the cores are busy" if used > self.workers / 2 else "sending takes longer than the work"
         )
 
-    def _is_packing(self) -> bool:
-        """Tell whether it is plain already that workers pack for longer than they work.
+    def _is_packing(self, event: BatchFinished, busy_s: float) -> bool:
+        """Tell whether a worker has packed for much longer than it has worked.
 
         What a worker packs the kernel has to unpack, which takes about as long, and alone.
         """
-        if self._batches < 2 or self._packed_s + self._checked_s < PACKED_S:
+        cost = event.decode_s + event.check_s + event.encode_s
+        if cost < PACKED_S:
             return False
-        whole = self._busy_s + self._packed_s + self._checked_s
-        worth = self._busy_s * min(self.workers / whole, 1 / max(self._packed_s, 1e-9))
-        return worth < HOPELESS
+        return busy_s * min(self.workers / (busy_s + cost), 1 / max(event.encode_s, 1e-9)) < HOPELESS
 
     def _slowdown(self) -> float:
         """How much longer an iteration takes beside the others than alone; 1 where that can't be told."""

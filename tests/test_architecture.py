@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "events": "",
     "cores": "",
     "ordering": "",
+    "collector": "",
     "serial": "",
     "streams": "",
     "engine": "events streams",
@@ -36,10 +37,10 @@ MAY_IMPORT = {
     "modules": "cache ordering",
     "libraries": "cache",
     "blame": "errors",
-    "codec": "cache frames arrays modules blame streams",
-    "jobs": "errors engine ordering buffers surroundings cache frames arrays modules libraries blame codec",
+    "codec": "collector cache frames arrays modules blame streams",
+    "jobs": "collector errors engine ordering buffers surroundings cache frames arrays modules libraries blame codec",
     "namespace": (
-        "errors engine ordering streams buffers surroundings cache frames arrays modules libraries blame codec"
+        "collector errors engine ordering streams buffers surroundings cache frames arrays modules libraries blame codec"
     ),
     "wire": "buffers frames",
     # inside a worker
@@ -50,7 +51,7 @@ MAY_IMPORT = {
     "hands": "errors events cores frames wire scheduler __init__",  # __init__: only to learn where the package lies
     "pool": "errors events engine cores cache frames jobs scheduler worker hands",
     # what understands a cell
-    "plan": "errors engine ordering streams",  # engine: what a task hands back, as an engine expects it
+    "plan": "collector errors engine ordering streams",  # engine: what a task hands back, as an engine expects it
     # what is seen
     "record": "events",
     "report": "record",

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any, Final
 
+from mpnb.collector import collector_paused
 from mpnb.plan.loops import read_comprehension, read_for, read_map
 from mpnb.plan.nodes import children, copied, walked
 from mpnb.plan.rewrite import noted, noted_value, rewrite_comprehension, rewrite_for, rewrite_map
@@ -47,7 +48,11 @@ def may_have_sites(tree: ast.Module) -> bool:
 
 def read_cell(tree: ast.Module) -> CellPlan:
     """Plan a cell; the tree is left as it is. Runs nothing and looks at no object."""
-    tree = copied(tree)
+    with collector_paused():
+        return _read(copied(tree))
+
+
+def _read(tree: ast.Module) -> CellPlan:
     seeing = next((n for n in walked(tree) if isinstance(n, ast.Name) and n.id in _SEES_NAMES), None)
     if seeing is not None:
         why = f"nothing is split: line {seeing.lineno} uses {seeing.id}(), which sees every name of the cell"

@@ -87,9 +87,12 @@ def placed(new: _Node, where: ast.AST) -> _Node:
     }
     left: list[ast.AST] = [new]
     for node in left:  # which grows
-        for child in children(node):
-            if "lineno" not in child.__dict__:
-                if child._attributes:
-                    child.__dict__.update(place)
-                left.append(child)
+        here = node.__dict__
+        for name in _parts[type(node)]:
+            value = here.get(name)
+            for child in value if isinstance(value, list) else (value,):
+                if isinstance(child, ast.AST) and "lineno" not in child.__dict__:
+                    if child._attributes:
+                        child.__dict__.update(place)
+                    left.append(child)
     return new
