@@ -1,7 +1,8 @@
 """mpnb: an ordinary notebook cell on every core.
 
 `%load_ext mpnb`, then `%%parallel` on top of a cell, or `@mpnb.parallel` on a function. `last_run()` tells what became
-of it.
+of it. `Process`, `Queue`, `Lock`, `Array`, `Manager` and the like are `multiprocessing`'s, for functions and classes of
+the notebook.
 
 Names are loaded when they are first used: a worker process imports this package too, and must start light.
 """
@@ -21,9 +22,34 @@ if TYPE_CHECKING:
     from mpnb.functions import parallel as parallel
     from mpnb.pool import Pool as Pool
     from mpnb.session import last_run as last_run
+    from mpnb.sharing import Array as Array
+    from mpnb.sharing import Barrier as Barrier
+    from mpnb.sharing import BoundedSemaphore as BoundedSemaphore
+    from mpnb.sharing import Condition as Condition
+    from mpnb.sharing import Event as Event
+    from mpnb.sharing import JoinableQueue as JoinableQueue
+    from mpnb.sharing import Lock as Lock
+    from mpnb.sharing import Manager as Manager
+    from mpnb.sharing import Pipe as Pipe
+    from mpnb.sharing import Process as Process
+    from mpnb.sharing import Queue as Queue
+    from mpnb.sharing import RawArray as RawArray
+    from mpnb.sharing import RawValue as RawValue
+    from mpnb.sharing import RLock as RLock
+    from mpnb.sharing import Semaphore as Semaphore
+    from mpnb.sharing import SimpleQueue as SimpleQueue
+    from mpnb.sharing import Value as Value
+    from mpnb.sharing import active_children as active_children
+    from mpnb.sharing import current_process as current_process
+    from mpnb.sharing import get_context as get_context
+    from mpnb.sharing import parent_process as parent_process
 
 __version__ = "0.1.0"
 
+_SHARING: Final = (
+    "Array Barrier BoundedSemaphore Condition Event JoinableQueue Lock Manager Pipe Process Queue RLock RawArray "
+    "RawValue Semaphore SimpleQueue Value active_children current_process get_context parent_process"
+).split()
 _HOMES: Final = {
     "parallel": "mpnb.functions",
     "last_run": "mpnb.session",
@@ -32,8 +58,38 @@ _HOMES: Final = {
     "RefusedError": "mpnb.errors",
     "WorkerDiedError": "mpnb.errors",
     "CodecError": "mpnb.errors",
+    **dict.fromkeys(_SHARING, "mpnb.sharing"),
 }
-__all__ = ["CodecError", "MpnbError", "Pool", "RefusedError", "WorkerDiedError", "last_run", "parallel"]
+__all__ = [
+    "Array",
+    "Barrier",
+    "BoundedSemaphore",
+    "CodecError",
+    "Condition",
+    "Event",
+    "JoinableQueue",
+    "Lock",
+    "Manager",
+    "MpnbError",
+    "Pipe",
+    "Pool",
+    "Process",
+    "Queue",
+    "RLock",
+    "RawArray",
+    "RawValue",
+    "RefusedError",
+    "Semaphore",
+    "SimpleQueue",
+    "Value",
+    "WorkerDiedError",
+    "active_children",
+    "current_process",
+    "get_context",
+    "last_run",
+    "parallel",
+    "parent_process",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,12 +28,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
 
-import mpnb
-from mpnb import events, scheduler, wire
+from mpnb import events, interpreter, scheduler, wire
 from mpnb.cores import usable_cores
 from mpnb.errors import MpnbError, WorkerDiedError
 from mpnb.frames import Frame, Part
@@ -459,7 +457,7 @@ class Hands:
 
     def _start_template(self) -> None:
         ours, theirs = socket.socketpair()
-        self._template = _popen("template", theirs.fileno(), self._lifeline_in)
+        self._template = interpreter.start("template", theirs.fileno(), self._lifeline_in)
         theirs.close()
         self._template_sock, self._template_incoming = ours, wire.Incoming()
         self._selector.register(ours, selectors.EVENT_READ, self._hear_template)
@@ -521,7 +519,7 @@ class Hands:
         os.close(word_fd)
 
     def _start_fresh(self, process: _Process, sock_fd: int, word_fd: int) -> None:
-        process.popen = _popen("worker", sock_fd, word_fd, self._lifeline_in, values=(self._threads(),))
+        process.popen = interpreter.start("worker", sock_fd, word_fd, self._lifeline_in, values=(self._threads(),))
         self._born(process, process.popen.pid)
 
     def _born(self, process: _Process, pid: int) -> None:
@@ -680,44 +678,6 @@ def _anonymous_page() -> int:
             fd = os.dup(file.fileno())
     os.ftruncate(fd, mmap.PAGESIZE)
     return fd
-
-
-def _popen(room: str, *fds: int, values: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
-    """A fresh interpreter that runs `main` of mpnb's `room` on these descriptors, and inherits nothing else."""
-    home = str(Path(mpnb.__file__).resolve().parent.parent)
-    code = (
-        "import sys\n"
-        "home, room, *values = sys.argv[1:]\n"
-        "del sys.argv[1:]\n"
-        "if home not in sys.path: sys.path.append(home)\n"
-        "from importlib import import_module\n"
-        "import_module('mpnb.' + room).main(*map(int, values))\n"
-    )
-    return subprocess.Popen(
-        [sys.executable, *_interpreter_options(), "-c", code, home, room, *map(str, (*fds, *values))],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        close_fds=True,
-        pass_fds=fds,
-        start_new_session=True,
-    )
-
-
-def _interpreter_options() -> list[str]:
-    """The options of this interpreter that change what code means; `-P` keeps the current folder off sys.path."""
-    flags = sys.flags
-    options = ["-P"]
-    if flags.optimize:
-        options.append("-" + "O" * flags.optimize)
-    for on, letter in ((flags.isolated, "-I"), (flags.ignore_environment, "-E"), (flags.no_user_site, "-s")):
-        if on:
-            options.append(letter)
-    if flags.dev_mode:
-        options += ["-X", "dev"]
-    if flags.utf8_mode:
-        options += ["-X", "utf8"]
-    return options
 
 
 _every: weakref.WeakSet[Hands] = weakref.WeakSet()

@@ -65,7 +65,9 @@ def first_other(described: Descriptions) -> str | None:
     for place, texts in described.items():
         holder = find(place)
         for name, text in texts.items() if holder is not None else ():
-            if describe(vars(holder).get(name)) != text:
+            # A module that loads its names when they are first used (PEP 562) may not have got to this one here.
+            lazy = name not in vars(holder) and isinstance(holder, ModuleType)
+            if describe(getattr(holder, name, None) if lazy else vars(holder).get(name)) != text:
                 return ".".join((*filter(None, place), name))
     return None
 

@@ -229,7 +229,7 @@ class Mirror:
     function: FunctionType
     streams: Streams | None = None
 
-    def __init__(self, namespace: dict[str, Any] | None = None) -> None:
+    def __init__(self, namespace: dict[str, Any] | None = None, *, nets: bool = True) -> None:
         self._main: dict[str, Any] = vars(sys.modules["__main__"]) if namespace is None else namespace
         self._replaced: list[tuple[Any, str, Any]] = []  # what libraries had before the notebook's values
         self._cache = EncodeCache()
@@ -244,11 +244,18 @@ class Mirror:
         self._extra: list[str] = []
         self._regions: tuple[list[int], list[tuple[int, Any]]] | None = None
         self._before: _Before | None = None
-        surroundings.install()
-        sys.dont_write_bytecode = True
+        if nets:
+            surroundings.install()
+            sys.dont_write_bytecode = True
 
     def load(self, parts: Sequence[Part]) -> None:
         """Bind exactly the names of the job these parts are of; everything is decoded afresh from the kept bytes."""
+        self.bind(parts)
+        self._bundle_bytes = self._snapshot((self.function, self._names))
+        self._bundle_lengths = _lengths(self._bundle) if self._bundle_bytes is None else b""
+
+    def bind(self, parts: Sequence[Part], *, own: bool = False) -> None:
+        """As `load`, and remember nothing to compare with; with `own`, arrays get memory of their own."""
         self._forget()
         state: surroundings.State = {}
         constants: Constants = {}
@@ -271,7 +278,7 @@ class Mirror:
             elif kind == "described":
                 described = pickle.load(body)
             else:
-                self._load_bundle(details, body, buffers)
+                self._load_bundle(details, body, buffers, own=own)
         surroundings.apply(state)
         self._set_constants(constants)
         other = first_other(described)
@@ -279,8 +286,6 @@ class Mirror:
             raise CodecError(other, "the notebook set it, and workers have the library's own")
         if self.streams is not None:
             self.streams.enter()
-        self._bundle_bytes = self._snapshot((self.function, self._names))
-        self._bundle_lengths = _lengths(self._bundle) if self._bundle_bytes is None else b""
 
     def _set_constants(self, wanted: Constants) -> None:
         """Give libraries the plain values that the notebook's have, until the next job."""
@@ -333,8 +338,8 @@ class Mirror:
         self._regions = None
         self._before = None
 
-    def _load_bundle(self, names: list[str], body: io.BytesIO, buffers: list[memoryview]) -> None:
-        decoder = Decoder(body, buffers, self._main, generators=self._own_generators())
+    def _load_bundle(self, names: list[str], body: io.BytesIO, buffers: list[memoryview], *, own: bool) -> None:
+        decoder = Decoder(body, buffers, self._main, own=own, generators=self._own_generators())
         try:
             with collector_paused():
                 self.function = decoder.load()

@@ -3,6 +3,8 @@
     kernel → template   fork (with the worker's socket and word), import
     template → kernel   forked, refused, exited, imported
 
+What a forked process becomes, `become` says: here a worker of a pool.
+
 Signals are blocked but while it waits or imports, so a handler never runs in the midst of a message or a fork.
 """
 
@@ -61,36 +63,48 @@ class Template:
             for message in messages:
                 match message.note:
                     case ("fork", number, threads):
-                        self._fork(number, threads, *message.fds)
+                        self._fork(number, threads, message.fds)
                     case ("import", names):
                         self._import(names)
+                    case note:
+                        self.hear(note)
 
-    def _fork(self, number: int, threads: int, sock_fd: int, word_fd: int) -> None:
+    def hear(self, note: wire.Note) -> None:
+        """Take an order that is not every template's."""
+        msg = f"the template does not know {note[0]!r}"
+        raise RuntimeError(msg)
+
+    def become(self, fds: tuple[int, ...], lifeline: int, threads: int) -> NoReturn:
+        """Be a worker on these descriptors, in a session of its own: the notebook's interrupts are not meant for it."""
+        os.setsid()
+        sock_fd, word_fd = fds
+        worker.main(sock_fd, word_fd, lifeline, threads)
+
+    def _fork(self, number: int, threads: int, fds: tuple[int, ...]) -> None:
         if _thread_count() > 1:
             # A lock that another thread holds would stay locked in the child for ever.
-            os.close(sock_fd)
-            os.close(word_fd)
+            for fd in fds:
+                os.close(fd)
             wire.send(self._sock, ("refused", number))
             return
         gc.freeze()  # a collection in the child does not touch, and so not copy, what it shares with this process
         pid = os.fork()
         if pid == 0:
             try:
-                os.setsid()
                 signal.set_wakeup_fd(-1)
                 for name in (*_SIGNALS, signal.SIGINT):
                     signal.signal(name, signal.SIG_DFL)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
                 self._sock.close()
                 lifeline = os.dup(self._lifeline)
-                for fd in _open_fds() - {0, 1, 2, sock_fd, word_fd, lifeline}:
+                for fd in _open_fds() - {0, 1, 2, *fds, lifeline}:
                     os.close(fd)
-                worker.main(sock_fd, word_fd, lifeline, threads)
+                self.become(fds, lifeline, threads)
             finally:
                 os._exit(70)
         self._children[pid] = number
-        os.close(sock_fd)
-        os.close(word_fd)
+        for fd in fds:
+            os.close(fd)
         wire.send(self._sock, ("forked", number, pid))
 
     def _import(self, names: tuple[str, ...]) -> None:
@@ -121,11 +135,16 @@ class Template:
     def end(self, _number: int = 0, _frame: FrameType | None = None) -> NoReturn:
         """End all workers, reap them, and end."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self.kill_children()
+        os._exit(0)
+
+    def kill_children(self) -> None:
+        """End all children, and reap them."""
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
         for pid in self._children:
             os.waitpid(pid, 0)
-        os._exit(0)
+        self._children.clear()
 
 
 def _open_fds() -> set[int]:

@@ -497,7 +497,7 @@ def _fewer(wanted: str | None, count: int) -> int:
     return min(int(wanted), count) if wanted and wanted.isdecimal() and int(wanted) else count
 
 
-def _reseed() -> None:
+def reseed() -> None:
     """Give this process random numbers of its own, where a library does not see the fork."""
     random: Any = sys.modules.get("numpy.random")
     if random is not None:
@@ -515,7 +515,7 @@ def main(sock_fd: int, word_fd: int, lifeline_fd: int, threads: int) -> NoReturn
         os.close(word_fd)
         set_blas_threads(threads)
         keep_freed_memory()
-        _reseed()
+        reseed()
         gc.enable()
         Worker(sock, word).run()
     except BaseException:

@@ -43,13 +43,17 @@ MAY_IMPORT = {
         "collector errors engine ordering streams buffers surroundings cache frames arrays modules libraries blame codec"
     ),
     "wire": "buffers frames",
+    "interpreter": "__init__",  # only to learn where the package lies
     # inside a worker
     "worker": "errors engine surroundings frames namespace wire",
     "template": "wire worker",
     # the kernel's side of the pool
     "scheduler": "events",
-    "hands": "errors events cores frames wire scheduler __init__",  # __init__: only to learn where the package lies
+    "hands": "errors events cores frames wire scheduler interpreter",
     "pool": "errors events engine cores cache frames jobs scheduler worker hands",
+    # processes beside the notebook, at both ends
+    "parcels": "errors engine cache frames modules blame codec jobs namespace",
+    "sharing": "errors cores buffers frames blame wire interpreter worker template parcels",
     # what understands a cell
     "plan": "collector errors engine ordering streams",  # engine: what a task hands back, as an engine expects it
     # what is seen
@@ -80,6 +84,7 @@ DOORS = {
     "anywidget": "dashboard",
     "matplotlib": "report surroundings",  # surroundings: rcParams travel with a job
     "dill": "codec",
+    "multiprocess": "sharing",
     "cloudpickle": "codec",
     "psutil": "cores",
     "threadpoolctl": "worker template",
