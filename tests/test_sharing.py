@@ -505,6 +505,30 @@ except ValueError as error: print(error)
     ]  # fmt: skip
 
 
+def test_a_readers_death_leaves_a_queue_usable(nb):
+    """A process that is killed while it waits in get() takes nothing with it: others still get everything."""
+    result = nb.check("""
+def forever(q):
+    while True: q.get()
+def once(q, r): r.put(q.get())
+q, r = mpnb.Queue(3), mpnb.SimpleQueue()
+p = mpnb.Process(target=forever, args=(q,))
+p.start()
+q.put(0)
+while not q.empty(): time.sleep(0.01)
+time.sleep(0.1)
+p.kill(); p.join()
+p = mpnb.Process(target=once, args=(q, r))
+p.start()
+q.put("after")
+print(r.get())
+p.join()
+q.put("here"); print(q.get(timeout=10))
+""")
+
+    assert result.stdout == "after\nhere\n"
+
+
 def test_a_managers_death_is_told(nb):
     """When a manager's process is killed, whoever asks is told so, and its folder is gone."""
     result = nb.check("""

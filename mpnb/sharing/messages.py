@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import queue
 import stat
 import sys
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,7 +137,21 @@ class Queue(queues.Queue):
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Take an object out; waits for one."""
-        return parcels.loads(super().get(block, timeout))
+        if self._closed:
+            raise ValueError(f"Queue {self!r} is closed")
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = 0.0 if not block else None if end is None else max(0.0, end - time.monotonic())
+            # Without the lock: a process that is killed while it waits does not take that along.
+            if not self._poll(left) or not self._rlock.acquire(block, left):
+                raise queue.Empty
+            try:
+                data = self._recv_bytes() if self._poll() else None  # nothing: another process was faster
+            finally:
+                self._rlock.release()
+            if data is not None:
+                self._sem.release()
+                return parcels.loads(reduction.ForkingPickler.loads(data))
 
 
 class JoinableQueue(Queue, queues.JoinableQueue):
@@ -162,8 +178,12 @@ class SimpleQueue(queues.SimpleQueue):
 
     def get(self) -> Any:
         """Take an object out; waits for one."""
-        with self._rlock:
-            data = self._reader.recv_bytes()
+        while True:
+            self._poll(None)  # without the lock, as Queue does
+            with self._rlock:
+                if self._poll():
+                    data = self._reader.recv_bytes()
+                    break
         return parcels.loads(data)
 
 

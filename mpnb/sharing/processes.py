@@ -185,7 +185,7 @@ class ForkPopen(Popen):
         assert lifeline is not None
         folder = getattr(started, "cleans_up", None)
         worker.watch_lifeline(os.dup(lifeline), signal.SIGKILL if folder is None else signal.SIGTERM)
-        return int(started._bootstrap(parent_sentinel=lifeline))  # as multiprocess does
+        return _lived(started, lifeline)
 
 
 def _on_end(started: process.BaseProcess) -> Callable[[], None] | None:
@@ -281,7 +281,17 @@ def live(about: dict[str, Any], parts: tuple[Part, ...], fds: tuple[int, ...]) -
         return endings.FAILED
     finally:
         del parent._inheriting
-    return int(started._bootstrap(parent_sentinel=about["parent_sentinel"]))
+    return _lived(started, about["parent_sentinel"])
+
+
+def _lived(started: process.BaseProcess, parent_sentinel: int) -> int:
+    """Have a process do what it is for, up to its end: its exit code."""
+    atexit._clear()  # what the process that this one was forked from is to do
+    atexit.register(util._exit_function)  # from Python 3.13 on, nobody else waits for what is still in queues
+    try:
+        return int(started._bootstrap(parent_sentinel=parent_sentinel))
+    finally:
+        atexit._run_exitfuncs()
 
 
 def _end_with_notebook() -> None:
