@@ -112,6 +112,11 @@ def _parser() -> _LineParser:
     add("--on", type=_engine_name, metavar="ENGINE", default="local", help="where to run: only 'local'")
     add("--no-probe", action="store_true", help="send every iteration to the pool at once; overrides no refusal")
     add("--explain", action="store_true", help="show the plan of the cell; runs nothing")
+    add(
+        "--compare",
+        action="store_true",
+        help="run the loops in the pool without effect, then the cell serially; compare",
+    )
     add("--strict", action="store_true", help="make it a RefusedError when a loop can't be split")
     add(
         "--seed",
@@ -160,6 +165,7 @@ def read_line(line: str) -> Options:
         workers=found.workers,
         probe=not found.no_probe,
         explain=found.explain,
+        compare=found.compare,
         strict=found.strict,
         quiet=found.quiet,
         seed=found.seed,
@@ -365,8 +371,8 @@ class CellTransformer(ast.NodeTransformer):
                 return None
             case "on":
                 options = read_line(rest.strip())
-                if options.explain:
-                    raise UsageError("%parallel on: --explain is for one cell, as it runs nothing")
+                if options.explain or options.compare:
+                    raise UsageError("%parallel on: --explain and --compare are for one cell")
                 self.always, self.on_line = options, rest.strip()
                 return None
             case "off" if not rest.strip():

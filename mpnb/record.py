@@ -101,6 +101,8 @@ class Site:
         Whether the other workers had nothing left to do when it ended.
     seed
         The seed of the streams that its random numbers came from; None where they came as without `--seed`.
+    compared
+        Under `--compare`, in what the pool's result and the kernel's differ, and how long both took.
     """
 
     line: int
@@ -127,6 +129,7 @@ class Site:
     longest: tuple[int, float] | None = None
     longest_was_last: bool = False
     seed: int | None = None
+    compared: str = ""
     nbytes: int = 0
     lost: dict[str, float] = field(default_factory=dict)
 

@@ -95,6 +95,8 @@ def summary_line(record: Record, site: Site) -> str:
 
 
 def _fate(record: Record, site: Site) -> str:
+    if site.compared:
+        return f"line {site.line}: {site.compared}"
     if not site.was_split or (site.reason and not site.parallel):
         if site.code == "small":
             return f"{site.label or f'line {site.line}'}: {site.reason}" if len(record.sites) > 1 else site.reason

@@ -46,6 +46,7 @@ from mpnb.plan.loops import ENTRY
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 from mpnb.record import Record, Site
 from mpnb.streams import SEEDED, SHARED, Streams
+from mpnb.trial import Trial
 from mpnb.weight import Weight, weigh, weigh_names
 
 #: Seconds that a site runs in the kernel before it is asked whether the pool would pay.
@@ -71,6 +72,7 @@ class Options:
     workers: int | None = None
     probe: bool = True
     explain: bool = False
+    compare: bool = False
     strict: bool = False
     quiet: bool = False
     seed: int | None = None
@@ -362,6 +364,7 @@ class SiteRun:
         self.stick: worth.Yardstick | None = None  # what an iteration takes in the kernel
         self.watch: worth.Watch | None = None  # whether the workers are any faster
         self.slower = ""  # why they are not: no more items are sent
+        self.trial: Trial | None = None  # under --compare
         self.in_rest = False  # an iteration of the rest is running; its item is
         self.item: object = None
 
@@ -377,6 +380,7 @@ class SiteRun:
 
     def begin(self, filename: str, frame: types.FrameType | None = None) -> None:
         """Reset for a new pass over the site."""
+        self._end_trial()
         self.leave_streams()
         self.streams = None
         self.turn += 1
@@ -411,7 +415,7 @@ class SiteRun:
         options = self.run.options
         self.run.record.add(SiteStarted(at=time.perf_counter(), site=self.plan.number, total=self.total()))
         self.streams = self._streams()
-        if not options.probe or options.strict:
+        if not options.probe or options.strict or options.compare:
             refusal = self.check()
             if refusal is not None:
                 self.refuse(refusal)
@@ -419,11 +423,58 @@ class SiteRun:
                     raise _refused_error(refusal)
                 self.phase = _DONE
                 return iterable if self.streams is None else self._seeded(iter(iterable))
+        if options.compare:
+            return self._tried(iterable if iter(iterable) is not iterable else list(iterable))
         if not options.probe:
             self.iterator = iter(iterable)
             self.phase = _POOL
             return ()
         return itertools.chain.from_iterable(self._probe(iter(iterable)))
+
+    def _tried(self, items: Any) -> Iterator[Any]:
+        """Run the site in the pool and keep what that gives to oneself; then hand the items to the plain loop.
+
+        The record is told nothing of the pool's part: it is a trial, and the site's own run comes after it.
+        """
+        run = self.run
+        self.trial = trial = Trial(self.loop, _Names(self.space), run.workers)
+        self.iterator = iter(items)
+        self.phase = _POOL
+        running: Running | None = None
+        try:
+            with _interrupts_set_flag(run):
+                running = run.engine.run(self._job(), self._feed(), self._heed, run.workers)
+                trial.take(running)
+        except CodecError as error:
+            trial.why = f"{error.path} can't be sent: {error.why}"
+        except MpnbError as error:
+            trial.why = str(error)
+        finally:
+            if running is not None:
+                running.close()
+            self.pulled.clear()
+            self.phase = _DONE
+        if self.pull_error is not None:
+            trial.why = trial.why or f"its iterable raises {type(self.pull_error).__name__}"
+        return trial.serial(self._seeded(iter(items)), _Names(self.space))
+
+    def _heed(self, _event: Event) -> None:
+        """A pending interrupt ends the wait for the pool."""
+        if self.run.interrupted:
+            raise KeyboardInterrupt
+
+    def _end_trial(self) -> None:
+        trial, self.trial = self.trial, None
+        if trial is None:
+            return
+        trial.judge(_Names(self.space), through=False)
+        self.index = trial.kernel.iterations
+        self.site.compared, self.site.reason = trial.verdict, "--compare leaves the result to the kernel"
+        self.site.speedup, self.site.speedup_measured = trial.speedup, trial.speedup is not None
+        at = time.perf_counter()
+        self.run.record.add(
+            KernelRan(at=at, site=self.plan.number, first=0, count=self.index, seconds=trial.kernel.seconds)
+        )
 
     def _streams(self) -> Streams | None:
         """The random numbers of this pass, under `--seed`.
@@ -873,6 +924,8 @@ class SiteRun:
     def made(self, head: _Made) -> _Made:
         """Note what a comprehension has made in the kernel: what comes from the pool goes there."""
         self.head = head
+        if self.trial is not None:
+            self.trial.made(head, _Names(self.space))
         return head
 
     def add(self, value: object) -> None:
@@ -905,7 +958,7 @@ class SiteRun:
     def collect_generator(self, head: Iterator[Any], rest: Iterator[Any]) -> Iterator[Any]:
         """A generator expression or map that is used up at once: everything when it is asked for."""
         __tracebackhide__ = True
-        yield from head
+        yield from head if self.trial is None else self.trial.watched(head, _Names(self.space))
         if self.phase == _KERNEL:  # it ended by itself: a StopIteration inside map()
             return
         for result in self._entries():
@@ -926,6 +979,7 @@ class SiteRun:
 
     def end(self) -> None:
         """The site is over, or the cell is."""
+        self._end_trial()
         if self.opened:
             self.opened = False
             self.run.record.add(SiteEnded(at=time.perf_counter(), site=self.plan.number, iterations=self.index))
@@ -942,6 +996,25 @@ class SiteRun:
         self.head = None
         self.pulled.clear()
         self.mended = {}
+
+
+class _Names(Mapping[str, Any]):
+    """The names of a space as a mapping, as they are when they are looked up."""
+
+    def __init__(self, space: planning.Space) -> None:
+        self.space = space
+
+    def __getitem__(self, name: str) -> Any:
+        return self.space[name]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self.space
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.space.globals)
+
+    def __len__(self) -> int:
+        return len(self.space.globals)
 
 
 class _Reached(BaseException):

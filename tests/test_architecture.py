@@ -60,10 +60,12 @@ MAY_IMPORT = {
     "record": "events",
     "report": "record",
     "dashboard": "report record cores",
+    "compare": "",
     # what ties them
     "worth": "events",
     "weight": "",
-    "session": "errors events engine streams plan record worth weight",
+    "trial": "engine plan compare",
+    "session": "errors events engine streams plan record worth weight trial",
     "view": "events dashboard session",
     "functions": "errors events engine serial plan record session view",
     "magic": "errors events engine plan record report dashboard session view",
