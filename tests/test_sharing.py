@@ -549,6 +549,24 @@ manager.shutdown()
     assert result.stdout == f"0o40700 ['socket']\n{gone}{gone}False\n"
 
 
+def test_a_pools_tasks_have_no_lock(nb):
+    """A lock or a queue given to a pool's tasks is an error at once, which names it and says what to do."""
+    result = nb.check("""
+lock, q = mpnb.Lock(), mpnb.Queue()
+def locks(i):
+    with lock: return i
+def puts(i): q.put(i)
+with mpnb.Pool(1) as pool:
+    for f in (locks, puts):
+        try: pool.map(f, range(2))
+        except mpnb.CodecError as error: print(error.path.split(".")[0], error.why)
+""")
+
+    for line, name in zip(result.stdout.splitlines(), ("lock", "q"), strict=True):
+        assert line.startswith(name)
+        assert "is shared with processes, not with tasks of a pool: Process(target=…, args=(…,))" in line
+
+
 def test_a_lost_template_is_replaced(nb):
     """When the template is killed, its processes go on, and the next ones start from a new one."""
     result = nb.check("""

@@ -30,6 +30,13 @@ def _is_nameless() -> bool:
     return bool(os.confstr_names.get("CS_GNU_LIBC_VERSION")) and bool(os.confstr("CS_GNU_LIBC_VERSION"))
 
 
+def assert_starting(thing: Any) -> None:
+    """See to it that a process gets what is shared when it starts, or by a queue: the tasks of a pool don't."""
+    if context.get_spawning_popen() is None:
+        name = type(thing).__name__
+        raise RuntimeError(f"a {name} is shared with processes, not with tasks of a pool: Process(target=…, args=(…,))")
+
+
 class Arena(heap.Arena):
     """A piece of memory that belongs to a descriptor."""
 
@@ -81,7 +88,7 @@ class Memory(heap.BufferWrapper):
         util.Finalize(self, _heap.free, args=(block,))
 
     def __getstate__(self) -> dict[str, Any]:
-        context.assert_spawning(self)
+        assert_starting(self)
         if self._state[1] < _OWN_ARENA or is_portable():
             context.get_spawning_popen().keep(self)
         return dict(vars(self))
@@ -119,7 +126,7 @@ class _Nameless(synchronize.SemLock):
     def __getstate__(self) -> Any:
         if getattr(self, "_memory", None) is None:
             return synchronize.SemLock.__getstate__(self)
-        context.assert_spawning(self)
+        assert_starting(self)
         return self._memory, self._semlock.kind, self._semlock.maxvalue
 
     def __setstate__(self, state: Any) -> None:

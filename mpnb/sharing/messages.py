@@ -21,6 +21,7 @@ from multiprocess import connection, context, heap, managers, queues, reduction
 
 from mpnb import parcels
 from mpnb.blame import Unsendable
+from mpnb.sharing.memory import assert_starting
 
 parcels.add_reducers(reduction.ForkingPickler._extra_reducers)  # a table without a public name
 
@@ -135,6 +136,10 @@ class Queue(queues.Queue):
         """Put an object in; waits while the queue is full."""
         super().put(dumps(obj), block, timeout)
 
+    def __getstate__(self) -> Any:
+        assert_starting(self)
+        return super().__getstate__()
+
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Take an object out; waits for one."""
         if self._closed:
@@ -169,6 +174,10 @@ class SimpleQueue(queues.SimpleQueue):
         # A pool reads and writes at the ends themselves.
         self._reader, self._writer = taken_over(self._reader), taken_over(self._writer)
         self._poll = self._reader.poll
+
+    def __getstate__(self) -> Any:
+        assert_starting(self)
+        return super().__getstate__()
 
     def put(self, obj: Any) -> None:
         """Put an object in."""
