@@ -21,6 +21,7 @@ from mpnb import session as sessions
 from mpnb.engine import notebook
 from mpnb.errors import RefusedError
 from mpnb.events import Event, KernelRan, RunEnded, SiteEnded, SiteStarted
+from mpnb.plan import Leaf
 from mpnb.plan.function import FunctionPlan, read_function
 from mpnb.plan.rewrite import BEGIN
 from mpnb.plan.types import Refusal
@@ -351,17 +352,17 @@ class _Short(Serial):
         self.site: SiteRun | None = None
         self.frame: FrameType | None = None
         self.own: Mapping[str, Any] | None = None
-        self.leaves: list[object] = []
+        self.leaves: list[Leaf] = []
         self.opened = False
         self.began = self.seconds = 0.0  # when it began first, and what all passes took
         self.passes = self.count = 0
 
-    def leaf(self, iterable: Any) -> Any:  # type: ignore[override]
+    def leaf(self, iterable: Any, name: str | None = None) -> Any:  # type: ignore[override]
         """Note what is really looped over."""
-        self.leaves.append(iterable)
+        self.leaves.append(Leaf(iterable, name))
         return iterable
 
-    def items(self, iterable: Any) -> Any:
+    def items(self, iterable: Any) -> Any:  # type: ignore[override]
         """What the loop runs over in the kernel."""
         __tracebackhide__ = True
         return self._items(iter(iterable))

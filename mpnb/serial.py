@@ -6,6 +6,7 @@ it with the function, so it must stay light.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Self
 
@@ -32,11 +33,18 @@ class Serial:
         return self
 
     @staticmethod
-    def leaf(iterable: Any) -> Any:
+    def leaf(iterable: Any, _name: str | None = None) -> Any:
         """What is really looped over: as it is."""
         return iterable
 
-    items = made = leaf
+    @staticmethod
+    def items(iterable: Any) -> Any:
+        """What the loop runs over: as it is."""
+        return iterable
+
+    made = items
+    zip = staticmethod(zip)
+    starmap = staticmethod(itertools.starmap)
 
     @staticmethod
     def pool() -> tuple[()]:

@@ -28,6 +28,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from mpnb import plan as planning
 from mpnb import worth
+from mpnb.bars import Bar
 from mpnb.engine import (
     STDERR,
     STDOUT,
@@ -195,6 +196,9 @@ class Run:
         self.interrupted = False
         self.tell(RunStarted(at=time.perf_counter(), workers=self.workers))
 
+    zip = staticmethod(zip)  # Python's own, whatever the notebook calls so
+    starmap = staticmethod(itertools.starmap)
+
     # -- called by the rewritten cell --------------------------------------------------------------------------------
 
     def open(self, number: int, frame: types.FrameType | None = None, own: Mapping[str, Any] | None = None) -> SiteRun:
@@ -348,7 +352,8 @@ class SiteRun:
         self.own: Mapping[str, Any] | None = None  # what that function's names mean, where it was asked for already
         self.space = planning.Space(run.namespace, run.names)  # from `check` on with what a function's names mean
         self.mended: dict[str, Any] = {}  # see `mend`
-        self.leaves: list[object] = []
+        self.leaves: list[planning.Leaf] = []
+        self.bars: list[Bar] = []
         self.iterator: Iterator[Any] = iter(())
         self.pulled: deque[Any] = deque()
         self.pull_error: BaseException | None = None
@@ -389,6 +394,7 @@ class SiteRun:
         self.opened = True
         self.filename = filename
         self.leaves = []
+        self.bars = []
         self.pulled.clear()
         self.pull_error = None
         self.index = 0
@@ -398,16 +404,24 @@ class SiteRun:
         self.slower = ""
         self.in_rest = False
 
-    def leaf(self, iterable: object) -> object:
-        """Note what is really looped over, below enumerate() and zip()."""
-        self.leaves.append(iterable)
-        return iterable
+    def leaf(self, iterable: Any, name: str | None) -> object:
+        """Note what is really looped over, below enumerate() and zip(), and the name that it was reached by."""
+        alone = name is None and sys.getrefcount(iterable) <= _ALONE
+        if not planning.is_bar(iterable):
+            self.leaves.append(planning.Leaf(iterable, name, alone))
+            return iterable
+        # the bar holds what it goes through once, and some bars hold its __next__ besides
+        holders = 1 + hasattr(iterable, "iterable_next")
+        alone = alone and sys.getrefcount(iterable.iterable) <= _ALONE - 1 + holders
+        self.leaves.append(planning.Leaf(iterable.iterable, name, alone))
+        self.bars.append(Bar(iterable))
+        return self.bars[-1]
 
     def total(self) -> int | None:
         """How many iterations there will be, as far as the iterables tell."""
-        if not all(planning.is_safe(leaf) for leaf in self.leaves):
-            return None
-        return min((len(leaf) for leaf in self.leaves), default=None)  # type: ignore[arg-type]
+        lengths = [planning.length(leaf.thing) for leaf in self.leaves]
+        known = [length for length in lengths if length is not None]
+        return min(known) if known and len(known) == len(lengths) else None
 
     def items(self, iterable: Any) -> Any:
         """What the loop runs over in the kernel: all of it, a probe's worth, or (`--no-probe`) nothing."""
@@ -422,9 +436,20 @@ class SiteRun:
                 if options.strict:
                     raise _refused_error(refusal)
                 self.phase = _DONE
-                return iterable if self.streams is None else self._seeded(iter(iterable))
+                if self.streams is not None:
+                    return self._seeded(iter(iterable))
+                self._let_go()
+                return iterable.bar if isinstance(iterable, Bar) else iterable
         if options.compare:
-            return self._tried(iterable if iter(iterable) is not iterable else list(iterable))
+            if len(self._safe_leaves()) == len(self.leaves) and not self.bars:
+                return self._tried(iterable if iter(iterable) is not iterable else list(iterable))
+            self.site.compared = "not compared: its items can be pulled only once"
+            self.site.reason = "--compare leaves the result to the kernel"
+            self.phase = _DONE
+            self._let_go()
+            return iterable.bar if isinstance(iterable, Bar) else iterable
+        for bar in self.bars:
+            bar.open()
         if not options.probe:
             self.iterator = iter(iterable)
             self.phase = _POOL
@@ -482,10 +507,11 @@ class SiteRun:
         Whether there are any hangs on the loop's text and iterable only, not on whether it is split.
         """
         seed = self.run.options.seed
-        if seed is None or not all(planning.is_safe(leaf) for leaf in self.leaves):
+        if seed is None or len(self._safe_leaves()) < len(self.leaves):
             return None
         try:
-            draws = planning.find_draws(planning.make_task(self.loop, self.filename, self._look()), self.leaves)
+            task = planning.make_task(self.loop, self.filename, self._look())
+            draws = planning.find_draws(task, self._safe_leaves())
         except Exception:  # an object that can't bear to be looked at
             draws = planning.Draws(SHARED)
         if not draws:
@@ -511,7 +537,7 @@ class SiteRun:
                 yield item
                 self.index += 1
 
-    def go_on(self, iterator: Iterator[Any], leaves: list[object], count: int, began: float) -> Iterator[Any]:
+    def go_on(self, iterator: Iterator[Any], leaves: list[planning.Leaf], count: int, began: float) -> Iterator[Any]:
         """Take over a loop of which some iterations have run already; as `items` from there on."""
         __tracebackhide__ = True
         self.leaves = leaves
@@ -527,7 +553,7 @@ class SiteRun:
         clock = time.perf_counter
         total = self.total()
         counter = itertools.count(1)
-        counted = itertools.compress(iterator, counter)
+        counted = itertools.compress(self._moving(iterator), counter)
         asked = 0
         count = before
         size = 1
@@ -573,7 +599,8 @@ class SiteRun:
                         patience *= 2
                         deadline = now + patience
                 if streams is None and (deadline == float("inf") or worth.is_tail(now - began, count, total)):
-                    last = iterator if total is not None and hasattr(iterator, "__length_hint__") else counted
+                    by_itself = total is not None and hasattr(iterator, "__length_hint__") and not self.bars
+                    last = iterator if by_itself else counted
             yield last
             self.phase = _DONE
         finally:
@@ -586,11 +613,45 @@ class SiteRun:
                 now = clock()
             elif self.phase == _KERNEL:  # left early, within an iteration: a break, a return, an error
                 count = max(0, count - 1)
+            if self.phase != _POOL:
+                self._let_go()
             self.index = count
             if count:
                 self.run.record.add(KernelRan(at=now, site=self.plan.number, first=0, count=count, seconds=now - began))
             if self.phase == _KERNEL:
                 self.end()
+
+    def _moving(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        """The items, as each of which takes its turn the progress bars move."""
+        return self._pulled_with_bars(iterator) if self.bars else iterator
+
+    def _pulled_with_bars(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        __tracebackhide__ = True
+        try:
+            for item in iterator:
+                self._move_bars()
+                yield item
+        except Exception as error:  # the user's, from the iterable; it goes through the bar, which raises it again
+            self._end_bars(error)
+            raise
+        self._end_bars()
+
+    def _move_bars(self) -> None:
+        for bar in self.bars:
+            bar.move()
+
+    def _end_bars(self, error: BaseException | None = None) -> None:
+        __tracebackhide__ = True
+        for bar in self.bars:
+            bar.end(error)
+
+    def _let_go(self) -> None:
+        """The loop is over or was left: hold no iterator any more."""
+        for bar in self.bars:
+            bar.drop()
+        self.bars = []
+        self.iterator = iter(())
+        self.leaves = [leaf if planning.is_safe(leaf.thing) else planning.Leaf(None) for leaf in self.leaves]
 
     def _pays(self, seconds: float, count: int, total: int | None) -> bool:
         """Tell whether the rest of the site takes long enough for the pool to be worth its start."""
@@ -613,7 +674,8 @@ class SiteRun:
         """Add what it would cost to send what the loop reads; a few objects are looked at, and stand for the others."""
         try:
             names = sum(weigh_names(self.loop.reads, self._look().get).values(), Weight())
-            items = sum((weigh(leaf).times(1 / max(1, len(leaf))) for leaf in self._safe_leaves()), Weight())
+            sized = [leaf for leaf in self._safe_leaves() if hasattr(leaf, "__len__")]
+            items = sum((weigh(leaf).times(1 / max(1, len(leaf))) for leaf in sized), Weight())
         except Exception:  # an object that can't bear to be looked at: `check` says so
             return figures
         return dataclasses.replace(
@@ -623,7 +685,7 @@ class SiteRun:
         )
 
     def _safe_leaves(self) -> list[Any]:
-        return [leaf for leaf in self.leaves if planning.is_safe(leaf)]
+        return [leaf.thing for leaf in self.leaves if planning.is_safe(leaf.thing)]
 
     def _look(self) -> planning.Space:
         """What the names that the loop stands among mean now."""
@@ -682,6 +744,8 @@ class SiteRun:
                 broke = self.phase == _POOL  # or returned
                 if broke:
                     self.phase = _DONE
+                if self.phase == _DONE:
+                    self._let_go()
                 if running is not None:
                     for outcome in running.close():
                         if outcome.error is None:
@@ -733,6 +797,8 @@ class SiteRun:
             return
         yield from self._held_back()
         self.phase = _REST if self.pull_error is not None else _DONE
+        if self.phase == _DONE:
+            self._end_bars()
 
     def _come_back(self) -> Iterator[Replay]:
         """Go on in the kernel: what was sent has taken place, and nothing more was sent."""
@@ -769,6 +835,7 @@ class SiteRun:
             yield self._taken(held)
 
     def _taken(self, outcome: Outcome) -> Replay:
+        self._move_bars()
         self.taken += 1
         self.index = outcome.index + 1
         effects = [entry for entry in outcome.effects if entry[0] not in _ENDS]
@@ -788,9 +855,7 @@ class SiteRun:
             expected_s=self.site.kernel_s / self.site.kernel_iterations if self.site.kernel_iterations else None,
             total=None if (total := self.total()) is None else total - self.index,
             orders=self.orders,
-            targets=tuple(
-                space[name] for name in self.loop.accumulators if not isinstance(space[name], planning.UNALIASED)
-            ),
+            targets=tuple(planning.changed_objects(self.loop, space)),
             hidden=self.loop.sets - space.names,
             shared=self.loop.sets & space.names,
             streams=self.streams,
@@ -891,12 +956,14 @@ class SiteRun:
             while self.pulled:
                 self.item = self.pulled.popleft()
                 streams.start(self.index)
+                self._move_bars()
                 yield self.item
                 self.index += 1
             if self.pull_error is not None:
                 self.in_rest = False
+                self._end_bars(self.pull_error)
                 raise self.pull_error
-            for item in self.iterator:
+            for item in self._moving(self.iterator):
                 self.item = item
                 streams.start(self.index)
                 yield item
@@ -905,6 +972,7 @@ class SiteRun:
         finally:
             streams.leave()
             self.item = None
+            self._let_go()
             now = time.perf_counter()
             count = self.index - first
             self.run.record.add(KernelRan(at=now, site=self.plan.number, first=first, count=count, seconds=now - began))
@@ -983,7 +1051,7 @@ class SiteRun:
         if self.opened:
             self.opened = False
             self.run.record.add(SiteEnded(at=time.perf_counter(), site=self.plan.number, iterations=self.index))
-            self.iterator = iter(())
+            self._let_go()
             self.frame = self.own = None
             self.space = planning.Space(self.run.namespace, self.run.names)
 
@@ -1015,6 +1083,17 @@ class _Names(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self.space.globals)
+
+
+class _Alone:
+    """How many hold a thing that nobody else holds, as it looks from inside `SiteRun.leaf`."""
+
+    def leaf(self, iterable: Any, _name: str | None) -> int:
+        """Count them, in the same place."""
+        return sys.getrefcount(iterable)
+
+
+_ALONE: Final = _Alone().leaf(iter(()), None)
 
 
 class _Reached(BaseException):

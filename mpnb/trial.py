@@ -57,10 +57,13 @@ class Trial:
         self.values: list[Any] = []  # of a comprehension
         self.found: list[Difference] = []
         self.scratch: dict[str, Any] = {}
-        self.replays = {effect.number: _compiled(effect.replay) for effect in loop.effects}
-        nested = {effect.target for effect in loop.effects if effect.form == "augitem"}
+        shown = {effect.target for effect in loop.effects if effect.form == "display"}  # which is shown once
+        self.replays = {e.number: _compiled(e.replay) for e in loop.effects if e.target not in shown}
+        if shown:
+            self.why = "it displays something, which only the kernel can do"
+        nested = {e.target for e in loop.effects if e.form in {"augitem", "frame"} or e.form.startswith("inner ")}
         try:
-            for name in loop.accumulators:
+            for name in loop.accumulators.keys() - shown:
                 self.scratch[name] = (copy.deepcopy if name in nested else copy.copy)(names[name])
         except Exception as error:  # the user's object decides whether it can be copied
             self.why = f"`{name}` can't be copied ({type(error).__name__}: {error})"

@@ -64,8 +64,9 @@ MAY_IMPORT = {
     # what ties them
     "worth": "events",
     "weight": "",
+    "bars": "",
     "trial": "engine plan compare",
-    "session": "errors events engine streams plan record worth weight trial",
+    "session": "errors events engine streams plan record worth weight trial bars",
     "view": "events dashboard session",
     "functions": "errors events engine serial plan record session view",
     "magic": "errors events engine plan record report dashboard session view",

@@ -3,8 +3,9 @@
 from mpnb.plan.cell import CONSUMERS, may_have_sites, read_cell
 from mpnb.plan.draws import Draws, find_draws
 from mpnb.plan.explain import explained
+from mpnb.plan.iterables import Leaf, is_bar, is_safe, length
 from mpnb.plan.loops import BREAK, RETURN
-from mpnb.plan.objects import UNALIASED, check_loop, is_safe
+from mpnb.plan.objects import changed_objects, check_loop
 from mpnb.plan.purity import Finding, inspect_loop
 from mpnb.plan.rewrite import RUN
 from mpnb.plan.space import Space
@@ -17,20 +18,23 @@ __all__ = [
     "REFUSALS",
     "RETURN",
     "RUN",
-    "UNALIASED",
     "CellPlan",
     "Draws",
     "Effect",
     "Finding",
+    "Leaf",
     "Loop",
     "Refusal",
     "SitePlan",
     "Space",
+    "changed_objects",
     "check_loop",
     "explained",
     "find_draws",
     "inspect_loop",
+    "is_bar",
     "is_safe",
+    "length",
     "make_task",
     "may_have_sites",
     "read_cell",

@@ -15,6 +15,7 @@ from mpnb.plan.library import (
     changes_first,
     generator_types,
     instead_of,
+    is_artist,
     is_own,
     sounds_changing,
     static_attribute,
@@ -317,7 +318,10 @@ class Calls(Rules):
             if method in {"read", "readline", "readlines"} and owner.fresh == 0 and not owner.roots:
                 return
             self.change(base, node)
-        elif type(thing).__module__.split(".")[0] == "matplotlib":
+        elif method == "plot" or (isinstance(base, ast.Attribute) and base.attr == "plot"):
+            if not any(method in vars(cls) for cls in self.inspector.classes) and owner.fresh < 2:
+                raise self.refuse("stateful", node, f"{shown}.{method}", "draws on a figure")
+        elif self._draws(owner):
             if not method.startswith(("get_", "contains")):
                 self.change(base, node)
         elif sounds_changing(method) and not any(method in vars(cls) for cls in self.inspector.classes):
@@ -331,6 +335,12 @@ class Calls(Rules):
                 for k in node.keywords
             ):
                 self.change(base, node)
+
+    def _draws(self, owner: Value) -> bool:
+        """Tell whether this is something of matplotlib's, or one of several in a list or an array."""
+        if owner.thing is not MISSING or owner.fresh:
+            return is_artist(owner.thing)
+        return any(is_artist(self.lookup(root), among=True) for root in owner.roots - self.locals)
 
     def _check_template(self, method: str, base: ast.expr, node: ast.AST) -> None:
         """A method that a class of the user's has from a library may call any method that the user's class has."""

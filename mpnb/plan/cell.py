@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from mpnb.collector import collector_paused
 from mpnb.plan.loops import read_comprehension, read_for, read_map
+from mpnb.plan.names import read_names
 from mpnb.plan.nodes import children, copied, walked
 from mpnb.plan.rewrite import noted, noted_value, rewrite_comprehension, rewrite_for, rewrite_map
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 
 #: Builtins that use up a generator expression or map at once.
-CONSUMERS: Final = frozenset({"list", "sum", "max", "min", "sorted", "dict", "set", "tuple"})
+CONSUMERS: Final = frozenset({"list", "sum", "max", "min", "sorted", "dict", "set", "tuple", "frozenset", "any", "all"})
 #: With one of these in a cell, its names could be seen while it runs: it is left alone.
 _SEES_NAMES: Final = frozenset({"globals", "locals", "vars", "dir", "exec", "eval"})
 
@@ -111,6 +112,20 @@ def _elsewhere(function: ast.FunctionDef, loop: ast.For) -> frozenset[str]:
     return frozenset(found)
 
 
+def _closed_after(node: ast.With, last: ast.stmt) -> dict[str, str]:
+    """What a `with` closes right after its last statement, in which it stands only as what is looped over, once."""
+    if not isinstance(last, ast.For | ast.Assign | ast.Expr | ast.AugAssign):
+        return {}
+    made = {
+        item.optional_vars.id: ast.unparse(item.context_expr.func)
+        for item in node.items
+        if isinstance(item.optional_vars, ast.Name) and isinstance(item.context_expr, ast.Call)
+    }
+    found = read_names(node.body)
+    used = [inner.id for inner in ast.walk(last) if isinstance(inner, ast.Name)]
+    return {name: call for name, call in made.items() if used.count(name) == 1 and name not in found.defs}
+
+
 class _SiteFinder(ast.NodeTransformer):
     """Walks a cell from outside in; numbers the sites in the order in which it meets them."""
 
@@ -119,6 +134,7 @@ class _SiteFinder(ast.NodeTransformer):
         self.sites: list[SitePlan] = []
         self.split = 0  # how many of them can be split
         self.label = ""
+        self.closing: dict[str, str] = {}
 
     def visit(self, node: ast.AST) -> Any:
         """Look for sites in a node; most have no parts."""
@@ -128,12 +144,22 @@ class _SiteFinder(ast.NodeTransformer):
         site = SitePlan(len(self.sites), kind, node.lineno, node.col_offset, label)
         if isinstance(read, Loop):
             site.loop = read
+            read.closing = self.closing
             site.label = read.label
             self.split += 1
         else:
             site.refusal = read
         self.sites.append(site)
         return site
+
+    def visit_With(self, node: ast.With) -> ast.AST:
+        node.items = [self.visit(item) for item in node.items]
+        *before, last = node.body
+        node.body = [self.visit(statement) for statement in before]
+        outer, self.closing = self.closing, _closed_after(node, last)
+        node.body.append(self.visit(last))
+        self.closing = outer
+        return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return node
@@ -173,6 +199,12 @@ class _SiteFinder(ast.NodeTransformer):
     def visit_For(self, node: ast.For) -> ast.AST:
         read = read_for(node, None if self.function is None else _elsewhere(self.function, node))
         site = self._site("for", node, ast.unparse(node.target), read)
+        outer, self.closing = self.closing, {}  # inside, the loop may go round again before anything is closed
+        node = self._for(node, site)
+        self.closing = outer
+        return node
+
+    def _for(self, node: ast.For, site: SitePlan) -> ast.For:
         if site.loop is None:
             self.generic_visit(node)
             return node
@@ -211,25 +243,33 @@ class _SiteFinder(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         match node:
-            case ast.Call(ast.Name(consumer), [ast.GeneratorExp() as inner, *_]) if consumer in CONSUMERS:
-                read = read_comprehension(inner, self._shown(node), consumer)
-                site = self._site("generator", inner, self._shown(node), read)
-                if site.loop is not None:
-                    node.args[0] = rewrite_comprehension(inner, site.number, site.loop)
-                    inner.generators[0].iter = self.visit(inner.generators[0].iter)
-                    node.args[1:] = [self.visit(argument) for argument in node.args[1:]]
-                    return node
-            case ast.Call(ast.Name(consumer), [ast.Call(ast.Name("map"), [_, _, *_]) as inner, *_]) if (
-                consumer in CONSUMERS
-            ):
-                read = read_map(inner, self._shown(node), consumer)
-                site = self._site("map", inner, self._shown(node), read)
-                if site.loop is not None:
-                    node.args[0] = rewrite_map(inner, site.number)
-                    inner.args[1] = self.visit(inner.args[1])
-                    node.args[1:] = [self.visit(argument) for argument in node.args[1:]]
-                    return node
+            case ast.Call(ast.Name(consumer), [inner, *_]) if consumer in CONSUMERS:
+                used_up = self._used_up(node, inner, consumer)
+            case ast.Call(ast.Attribute(ast.Constant(str()), "join"), [inner], []):
+                used_up = self._used_up(node, inner, "")
             case _:
-                pass
-        self.generic_visit(node)
+                used_up = False
+        if not used_up:
+            self.generic_visit(node)
         return node
+
+    def _used_up(self, node: ast.Call, inner: ast.expr, consumer: str) -> bool:
+        """Split the generator expression, map or filter that a call uses up at once; False where that can't be."""
+        label = self._shown(node)
+        match inner:
+            case ast.GeneratorExp():
+                site = self._site("generator", inner, label, read_comprehension(inner, label, consumer))
+                if site.loop is None:
+                    return False
+                node.args[0] = rewrite_comprehension(inner, site.number, site.loop)
+                inner.generators[0].iter = self.visit(inner.generators[0].iter)
+            case ast.Call(ast.Name("map" | "filter"), [_, _, *_]):
+                site = self._site("map", inner, label, read_map(inner, label, consumer))
+                if site.loop is None:
+                    return False
+                inner.args[1:] = [self.visit(iterable) for iterable in inner.args[1:]]
+                node.args[0] = rewrite_map(inner, site.number)
+            case _:
+                return False
+        node.args[1:] = [self.visit(argument) for argument in node.args[1:]]
+        return True

@@ -16,7 +16,16 @@ from mpnb.plan.library import changes_first, imported, is_own, static_attribute
 from mpnb.plan.loops import MAKE_ENTRY
 from mpnb.plan.scope import Scope
 from mpnb.plan.syntax import adds_numbers, is_number, root_name
-from mpnb.plan.tables import ARITHMETIC, ATOMIC_CALLS, CONTAINER_CALLS, FRESH_METHODS, MAKERS, MUTATORS, TEXT_METHODS
+from mpnb.plan.tables import (
+    ARITHMETIC,
+    ATOMIC_CALLS,
+    CONTAINER_CALLS,
+    FRESH_METHODS,
+    JOINED_FRAMES,
+    MAKERS,
+    MUTATORS,
+    TEXT_METHODS,
+)
 from mpnb.plan.values import ANYTHING, FRESH, MISSING, UNKNOWN, Summary, Value, join, made_of
 
 
@@ -253,7 +262,7 @@ class Evaluator(Scope):
             if prefix in MAKERS:
                 names = MAKERS[prefix]
                 if names is None or getattr(thing, "__name__", "") in names:
-                    if prefix in {"itertools", "_collections"}:
+                    if prefix in {"itertools", "_collections"} or getattr(thing, "__name__", "") in JOINED_FRAMES:
                         return made_of(self.value(a).part() for a in arguments)
                     return replace(FRESH, no_set=prefix != "copy")
         return UNKNOWN

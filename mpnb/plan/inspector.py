@@ -122,15 +122,16 @@ class Inspector:
             name for each in self.alive if isinstance(each, types.FunctionType) for name in each.__code__.co_freevars
         }
 
+    def meet_all(self) -> None:
+        """Note every class of the notebook: any may turn up."""
+        values = (*self.namespace.values(), *self.own.values())
+        self.classes.update(value for value in values if isinstance(value, type) and is_own(value))
+
     def meet(self, value: object, depth: int = 0) -> None:
         """Note the notebook classes of whatever hangs on a value that the loop reads."""
         self._walk_left -= 1
         if self._walk_left < 0 or depth > 12:
-            self.classes.update(
-                value
-                for value in (*self.namespace.values(), *self.own.values())
-                if isinstance(value, type) and is_own(value)
-            )
+            self.meet_all()
             return
         kind = type(value)
         if isinstance(value, type):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
 import inspect
+import itertools
 import random
 import sys
 import sysconfig
@@ -60,6 +62,25 @@ def is_own(thing: object) -> bool:
         if module == "__main__" and thing.__code__.co_filename.startswith("<string>"):
             return True
     return isinstance(module, str) and not is_library_module(module)
+
+
+def is_open(thing: object) -> bool:
+    """Tell whether this is Python's open(), or what IPython puts around it."""
+    wraps = isinstance(thing, types.FunctionType) and vars(thing).get("__wrapped__") is builtins.open
+    return thing is builtins.open or wraps
+
+
+def is_artist(thing: Any, *, among: bool = False) -> bool:
+    """Tell whether something is of matplotlib's, or, `among` others, a list, dict or array holds such a thing."""
+    kind = type(thing)
+    if kind.__module__.split(".")[0] == "matplotlib":
+        return True
+    if not among:
+        return False
+    if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
+        return bool(thing.dtype.hasobject and thing.size and is_artist(thing.flat[0]))
+    parts = thing.values() if kind is dict else thing if kind in {list, tuple} else ()
+    return any(is_artist(part) for part in itertools.islice(parts, 20))
 
 
 def changes_owner(method: types.BuiltinFunctionType | types.MethodWrapperType) -> bool:

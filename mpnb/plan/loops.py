@@ -24,6 +24,7 @@ RETURN: Final = -5  # -4 is taken by the engine
 
 ITEM: Final = "_mpnb_item"
 EFFECTS: Final = "_mpnb_effects"
+MAPPED: Final = "_mpnb_x"
 LAST: Final = "_mpnb_last"
 MAKE_ENTRY: Final = "_mpnb_entry"
 ENTRY: Final = "_mpnb_e"
@@ -34,7 +35,9 @@ _EFFECT_METHODS: Final = frozenset(
 )
 
 #: Forms of effects that may use up an operand at once, by what they are done to (`task` knows).
-_CONSUMING: Final = frozenset({"extend", "extendleft", "update", "setitem", "augitem", "aug", "binop"})
+_CONSUMING: Final = frozenset(
+    {"extend", "extendleft", "update", "setitem", "augitem", "aug", "binop", "display", "frame"}
+)
 
 _PLAIN = (ast.Assign, ast.AugAssign, ast.Expr, ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
 _SIMPLE = (ast.Break, ast.Continue, ast.Pass, ast.Assert, ast.Raise, ast.Return)
@@ -74,15 +77,27 @@ def read_comprehension(node: Comprehension, label: str, consumer: str = "") -> L
 
 
 def read_map(node: ast.Call, label: str, consumer: str) -> Loop | Refusal:
-    """Read `map(f, xs)` inside a call that uses it up at once."""
+    """Read `map(f, xs)`, `map(f, xs, ys)` or `filter(f, xs)` inside a call that uses it up at once."""
     function, *iterables = node.args
-    if len(iterables) != 1 or node.keywords or isinstance(iterables[0], ast.Starred):
-        return Refusal("statement", node.lineno, "map", "is split over one iterable only", "a comprehension over zip()")
+    assert isinstance(node.func, ast.Name)
+    name = node.func.id
+    if node.keywords or any(isinstance(each, ast.Starred) for each in iterables):
+        return Refusal("statement", node.lineno, name, "is given * or keywords", "a comprehension over zip()")
+    if name == "filter" and len(iterables) > 1:
+        return Refusal("statement", node.lineno, name, "is given more than one iterable")
     if not isinstance(function, ast.Name | ast.Attribute | ast.Lambda):
-        return Refusal("unknown-call", node.lineno, "map", "is given a function that is computed on the spot")
-    call = ast.Call(copied(function), [ast.Name("_mpnb_x", ast.Load())], [])
-    body: list[ast.stmt] = [_record(0, [call], node)]
-    return _assemble("map", node, label, ast.Name("_mpnb_x", ast.Store()), iterables[0], body, consumer)
+        return Refusal("unknown-call", node.lineno, name, "is given a function that is computed on the spot")
+    items = [MAPPED] if len(iterables) == 1 else [f"{MAPPED}{number}" for number in range(len(iterables))]
+    call = ast.Call(copied(function), [ast.Name(item, ast.Load()) for item in items], [])
+    target: ast.expr = ast.Name(items[0], ast.Store())
+    over: ast.expr = iterables[0]
+    if len(items) > 1:
+        target = ast.Tuple([ast.Name(item, ast.Store()) for item in items], ast.Store())
+        over = ast.Call(ast.Name("zip", ast.Load()), iterables, [])
+    body: list[ast.stmt] = [_record(0, [call if name == "map" else ast.Name(items[0], ast.Load())], node)]
+    if name == "filter":
+        body = [placed(ast.If(call, body, []), node)]
+    return _assemble("map", node, label, target, over, body, consumer)
 
 
 def is_wrapper(node: ast.expr) -> bool:
@@ -233,7 +248,8 @@ class _ForReader:
         number = len(self.effects)
         replay = placed(found.replay, where)
         self.effects.append(Effect(number, found.form, found.target, where.lineno, replay, found.can_raise))
-        return [_record(number, found.operands, where, consumed=found.form in _CONSUMING)]
+        consumed = found.form in _CONSUMING or found.form.startswith("inner ")
+        return [_record(number, found.operands, where, consumed=consumed)]
 
     def _binds(self, temporaries: list[str], always: frozenset[str]) -> list[ast.stmt]:
         """Statements at the end of the task that send temporaries home.
@@ -304,6 +320,18 @@ class _EffectTaker:
                     [],
                 )
                 return _Found(method, name, list(arguments), ast.Expr(call), can_raise=method != "append")
+            case ast.Expr(ast.Call(ast.Name("display") as owner, arguments, [])) if self._is_outside(owner):
+                if any(isinstance(argument, ast.Starred) for argument in arguments):
+                    return None
+                shown = ast.Call(ast.Name("display", ast.Load()), [_operand(i + 1) for i in range(len(arguments))], [])
+                return _Found("display", "display", list(arguments), ast.Expr(shown), can_raise=True)
+            case ast.Assign([ast.Subscript(ast.Name(name) as owner, key)], value) if self._is_outside(
+                owner
+            ) and _is_new(value):
+                place = ast.Subscript(ast.Name(name, ast.Load()), _operand(1), ast.Store())
+                return _Found(
+                    "setnew", name, [_slice_as_value(key)], ast.Assign([place], copied(value)), can_raise=True
+                )
             case ast.Assign([ast.Subscript(ast.Name(name) as owner, key)], value) if self._is_outside(owner):
                 # a[k] = v evaluates v first
                 place = ast.Subscript(ast.Name(name, ast.Load()), _operand(2), ast.Store())
@@ -321,7 +349,92 @@ class _EffectTaker:
                 own = ast.BinOp(ast.Name(name, ast.Load()), op, _operand(1))
                 return _Found("binop", name, [value], ast.Assign([ast.Name(name, ast.Store())], own), can_raise=True)
             case _:
+                return self._inner_effect(statement)
+
+    def _inner_effect(self, statement: ast.stmt) -> _Found | None:
+        """A change of what hangs on an outside object: `groups[k].append(x)`, `grid[i][j] = x`, `df.loc[i] = x`."""
+        operands: list[ast.expr]
+        match statement:
+            case ast.Expr(ast.Call(ast.Attribute(base, method), arguments, [])) if method in _EFFECT_METHODS:
+                operands = []
+                place = self._place(base, operands)
+                if place is None or any(isinstance(argument, ast.Starred) for argument in arguments):
+                    return None
+                given = [_operand(len(operands) + 1 + n) for n in range(len(arguments))]
+                call = ast.Call(ast.Attribute(place.shown, method, ast.Load()), given, [])
+                return place.found(method, [*operands, *arguments], ast.Expr(call), looked_up=place.shown)
+            case ast.Assign([ast.Subscript(base, key)], value):
+                operands = [value]  # which is evaluated first
+                place = self._place(base, operands)
+                if place is None:
+                    return None
+                operands.append(_slice_as_value(key))
+                item = ast.Subscript(place.shown, _operand(len(operands)), ast.Store())
+                form = "frame" if place.of_frame else "setitem"
+                return place.found(form, operands, ast.Assign([item], _operand(1)))
+            case ast.AugAssign(ast.Subscript(base, key), op, value):
+                operands = []
+                place = self._place(base, operands)
+                if place is None or place.of_frame:
+                    return None
+                operands += [_slice_as_value(key), value]
+                item = ast.Subscript(place.shown, _operand(len(operands) - 1), ast.Store())
+                change = ast.AugAssign(item, op, _operand(len(operands)))
+                seen = ast.Subscript(place.shown, _operand(len(operands) - 1), ast.Load())
+                return place.found("aug", operands, change, looked_up=seen)
+            case _:
                 return None
+
+    def _place(self, node: ast.expr, operands: list[ast.expr]) -> _Place | None:
+        """Where something hangs on an outside name, its keys taken to the operands; None where it can't be told."""
+        match node:
+            case ast.Attribute(ast.Name(name) as owner, attribute) if self._is_outside(owner):
+                return _Place(name, ast.Attribute(ast.Name(name, ast.Load()), attribute, ast.Load()), 0, attribute)
+            case ast.Subscript(ast.Name(name) as owner, key) if self._is_outside(owner):
+                operands.append(_slice_as_value(key))
+                shown = ast.Subscript(ast.Name(name, ast.Load()), _operand(len(operands)), ast.Load())
+                return _Place(name, shown, 1)
+            case ast.Call(ast.Attribute(ast.Name(name) as owner, "setdefault"), [key, default], []) if self._is_outside(
+                owner
+            ) and _is_new(default):
+                operands.append(key)
+                method = ast.Attribute(ast.Name(name, ast.Load()), "setdefault", ast.Load())
+                return _Place(name, ast.Call(method, [_operand(len(operands)), copied(default)], []), 1)
+            case _:
+                return None
+
+
+@dataclass(slots=True)
+class _Place:
+    """What hangs on an outside name, as it is looked up at the replay: under a key, or as an attribute."""
+
+    name: str
+    shown: ast.expr
+    depth: int
+    attribute: str = ""
+
+    @property
+    def of_frame(self) -> bool:
+        """Is it what pandas sets cells by?"""
+        return self.attribute in {"loc", "iloc", "at", "iat"}
+
+    def found(
+        self, form: str, operands: list[ast.expr], replay: ast.stmt, looked_up: ast.expr | None = None
+    ) -> _Found | None:
+        """The effect; None where what is looked up before the operands are evaluated could show that it is not."""
+        if looked_up is not None and any(isinstance(inner, ast.Call) for inner in walked(*operands[1:])):
+            return None
+        kind = form if form == "frame" else f"inner {form} {self.attribute or '[]'}"
+        return _Found(kind, self.name, operands, replay, can_raise=True)
+
+
+def _is_new(node: ast.expr) -> bool:
+    """Tell whether this makes an empty container."""
+    match node:
+        case ast.List(elts=[]) | ast.Dict(keys=[]):
+            return True
+        case _:
+            return False
 
 
 def _own_operand(node: ast.Assign) -> str | None:

@@ -10,15 +10,18 @@ import builtins
 import collections
 import decimal
 import fractions
+import inspect
 import sys
+import types
 from collections import deque
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any, Final
 
-from mpnb.plan.library import is_own
+from mpnb.plan.iterables import Leaf, check_leaf, overlap
+from mpnb.plan.library import is_open, is_own
 from mpnb.plan.purity import Finding, inspect_loop
 from mpnb.plan.space import Space
-from mpnb.plan.tables import SAFE_ITERABLES
 from mpnb.plan.types import Loop, Refusal
 from mpnb.plan.values import MISSING
 
@@ -35,55 +38,60 @@ _REPLAYED_ON: Final[Mapping[str, tuple[type, ...]]] = {
     "discard": (set,),
     "update": (set, *_DICTS),
     "setitem": (list, *_DICTS),
+    "setnew": (list, *_DICTS),
     "augitem": (list, *_DICTS),
     "aug": (*NUMBERS, str, bytes, tuple, list, set, frozenset, *_DICTS, deque),
     "binop": (*NUMBERS, str, bytes, tuple, list, set, frozenset, *_DICTS, deque),
 }
-_ON_ARRAYS: Final = frozenset({"setitem", "augitem", "aug", "binop"})
+_ON_ARRAYS: Final = frozenset({"setitem", "setnew", "augitem", "aug", "binop"})
+#: What a defaultdict may make of its own accord where what hangs on it is changed.
+_FACTORIES: Final = (None, list, dict, set, int, float, str, collections.Counter, deque)
+#: What is looked at of what hangs on an object.
+_HANGING: Final = 20_000
 _TASK_BUILTINS: Final = ("NameError", "slice")
 
 #: Accumulators of these types are rebound, never changed: nothing else can see them through another name.
 UNALIASED: Final = (*NUMBERS, str, bytes, tuple, frozenset, range, type(None))
 
 
-def is_safe(iterable: object) -> bool:
-    """Tell whether an iterable can be pulled from ahead of the loop: no iterator, nothing of the user's."""
-    kind = type(iterable)
-    if kind in SAFE_ITERABLES:
-        return True
-    library = (kind.__module__ or "").split(".")[0]
-    if library == "numpy":
-        return kind.__name__ == "ndarray" and getattr(iterable, "ndim", 0) > 0
-    return library == "pandas" and kind.__name__ in {"Series", "Index", "RangeIndex", "DataFrame", "DatetimeIndex"}
-
-
 def check_loop(
-    loop: Loop, space: Space, leaves: list[object], *, seeded: bool = False, trusted: frozenset[str] = frozenset()
+    loop: Loop, space: Space, leaves: Sequence[Leaf], *, seeded: bool = False, trusted: frozenset[str] = frozenset()
 ) -> Finding:
     """Everything about a loop that depends on objects: iterables, accumulators, builtins, helpers."""
     refusal = _check_objects(loop, space, leaves)
     if refusal is not None:
         return Finding(refusal)
-    return inspect_loop(loop, space, leaves, seeded=seeded, trusted=trusted)
+    return inspect_loop(loop, space, [leaf.thing for leaf in leaves], seeded=seeded, trusted=trusted)
 
 
-def _check_objects(loop: Loop, space: Space, leaves: list[object]) -> Refusal | None:
+def _check_objects(loop: Loop, space: Space, leaves: Sequence[Leaf]) -> Refusal | None:
     line = loop.line
     mentioned = {node.id for node in ast.walk(loop.iterable) if isinstance(node, ast.Name)}
     used = {"enumerate", "zip", "reversed"} & mentioned | {*_TASK_BUILTINS, loop.consumer or "slice"}
-    used |= {"map"} if loop.kind == "map" else set()
+    used |= {"map", "filter"} if loop.kind == "map" else set()
     for name in sorted(used):
         if space.get(name, MISSING) not in (MISSING, getattr(builtins, name, None)):
             return Refusal("shadowed", line, name, "is no longer Python's own")
+    changed = changed_objects(loop, space)
     for leaf in leaves:
-        if not is_safe(leaf):
-            why = f"the iterable is a {type(leaf).__name__}, which is pulled from step by step"
-            return Refusal("iterator", line, "", why, "loop over list(…) of it")
+        if any(leaf.thing is each for each in changed):
+            name = next((n for n in loop.accumulators if space.get(n) is leaf.thing), min(loop.accumulators))
+            return Refusal("shared-object", line, name, "is changed by the loop that runs over it")
+        refusal = check_leaf(leaf, loop, changed, _closed_files(loop, space))
+        if refusal is not None:
+            return refusal
     for name in sorted(loop.handler_names):
         if name in space:
             return Refusal("statement", line, name, "is the name of a caught exception, and of something else")
     for name, effects in loop.accumulators.items():
         target = space.get(name, MISSING)
+        if target is MISSING and name == "display":  # IPython puts it beside Python's own
+            target = getattr(builtins, name, MISSING)
+        inner = {effect.form.split()[-1] for effect in effects if effect.form.startswith("inner ")}
+        others = {effect.form for effect in effects if not effect.form.startswith("inner ")} - {"setnew"}
+        if inner and (others or len(inner) > 1):
+            why = "is changed at more than one depth, so what hangs on it can't be told"
+            return Refusal("accumulator-type", line, name, why)
         for effect in effects:
             if not _can_replay(effect.form, target):
                 what = "not defined" if target is MISSING else f"a {type(target).__name__}"
@@ -91,16 +99,110 @@ def _check_objects(loop: Loop, space: Space, leaves: list[object]) -> Refusal | 
                 return Refusal("accumulator-type", effect.line, name, why)
         if isinstance(target, UNALIASED):
             continue
-        if any(target is leaf or _overlap(target, leaf) for leaf in leaves):
+        if any(target is leaf.thing or overlap(target, leaf.thing) for leaf in leaves):
             return Refusal("shared-object", line, name, "is changed by the loop that runs over it")
         for other in sorted(loop.reads):
-            if target is space.get(other) or _overlap(target, space.get(other)):
+            if target is space.get(other) or overlap(target, space.get(other)):
                 return Refusal("shared-object", line, name, f"is changed by the loop and also read by it, as `{other}`")
     return None
 
 
+def _closed_files(loop: Loop, space: Space) -> list[object]:
+    """The files that a `with open(…)` or `with path.open(…)` around the loop made itself."""
+    found = []
+    for name, call in loop.closing.items():
+        owner, _, method = call.rpartition(".")
+        if method != "open":
+            continue
+        thing = space.get(owner)
+        if (isinstance(thing, PurePath) and not is_own(type(thing))) or (
+            not owner and is_open(space.get("open", builtins.open))
+        ):
+            found.append(space.get(name))
+    return found
+
+
+def _is_frame(target: object) -> bool:
+    """Tell whether this is a frame of pandas 3 or later, of which nothing else sees what is set in it."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or type(target) is not pandas.DataFrame or int(pandas.__version__.split(".")[0]) < 3:
+        return False
+    return len(target.columns) <= 200  # type: ignore[attr-defined]
+
+
+def hanging(form: str, target: object) -> list[object] | None:
+    """What hangs on an object that an effect of this form changes the inside of; None where it can't be replayed."""
+    where = form.rsplit(maxsplit=1)[-1]
+    start: object = target
+    if where != "[]":
+        kind = type(target)
+        plain = kind is types.SimpleNamespace or kind.__getattribute__ is object.__getattribute__
+        if not plain or issubclass(kind, types.ModuleType | type):
+            return None
+        held = _attributes(target)
+        if where not in held:
+            return None
+        if inspect.getattr_static(type(target), where, MISSING) is not MISSING:
+            return None
+        start = held[where]
+    elif type(target) not in {list, *_DICTS}:
+        return None
+    found: list[object] = []
+    todo = [start]
+    met: set[int] = set()
+    while todo:
+        thing = todo.pop()
+        if isinstance(thing, tuple) and type(thing) is tuple:
+            todo += thing
+            continue
+        if type(thing) in {*UNALIASED, type(None)}:
+            continue
+        if id(thing) in met:
+            continue
+        met.add(id(thing))
+        if type(thing) not in {list, set, deque, *_DICTS} or len(met) > _HANGING:
+            return None
+        if isinstance(thing, collections.defaultdict) and thing.default_factory not in _FACTORIES:
+            return None
+        found.append(thing)
+        parts: Any = thing.values() if isinstance(thing, dict) else thing
+        todo += parts
+    return found
+
+
+def _attributes(target: object) -> dict[str, object]:
+    """An object's own attributes, got without running a hook of its class."""
+    try:
+        held = object.__getattribute__(target, "__dict__")
+    except AttributeError:
+        return {}
+    return held if type(held) is dict else {}
+
+
+def changed_objects(loop: Loop, space: Space) -> list[object]:
+    """The objects that a loop's effects change: no worker may read one of them."""
+    found: list[object] = []
+    for name, effects in loop.accumulators.items():
+        target = space.get(name, MISSING)
+        if target is MISSING or issubclass(type(target), UNALIASED):
+            continue
+        found.append(target)
+        for effect in effects:
+            if effect.form.startswith("inner "):
+                found += hanging(effect.form, target) or []
+        if _is_frame(target):
+            found += [target.iloc[:, n].to_numpy() for n in range(len(target.columns))]
+    return found
+
+
 def _can_replay(form: str, target: object) -> bool:
     kind = type(target)
+    if form.startswith("inner "):
+        return hanging(form, target) is not None
+    if form == "frame" or (form == "setitem" and kind.__module__.split(".")[0] == "pandas"):
+        return _is_frame(target)
+    if form == "display":
+        return kind is types.FunctionType and str(target.__module__).startswith("IPython.")
     if kind.__module__ == "numpy" and form in _ON_ARRAYS:
         array = kind.__name__ == "ndarray" and not target.dtype.hasobject  # type: ignore[attr-defined]
         return array or (form in {"aug", "binop"} and hasattr(target, "dtype") and not hasattr(target, "__setitem__"))
@@ -112,10 +214,3 @@ def _can_replay(form: str, target: object) -> bool:
         own_factory = factory is not None and is_own(factory)
         return not own_factory and not any(is_own(type(value)) for value in values)  # type: ignore[attr-defined]
     return True
-
-
-def _overlap(one: object, other: object) -> bool:
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not (isinstance(one, numpy.ndarray) and isinstance(other, numpy.ndarray)):
-        return False
-    return bool(numpy.may_share_memory(one, other))

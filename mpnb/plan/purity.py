@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from mpnb.plan.identity import holds_only_kept, nans_in
 from mpnb.plan.inspector import Inspector
+from mpnb.plan.iterables import holds_objects
 from mpnb.plan.loops import EFFECTS, LAST, MAKE_ENTRY, is_wrapper
 from mpnb.plan.names import read_names
 from mpnb.plan.reader import BodyReader
@@ -113,6 +114,8 @@ def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary,
     for iterable in iterables:
         if isinstance(iterable, SAFE_ITERABLES):
             inspector.meet(iterable)
+    if holds_objects(iterables):
+        inspector.meet_all()
     reader = BodyReader(inspector, space.globals, space.closure, (), "the loop", summary)
     made_here = all(isinstance(iterable, range | str) for iterable in iterables)
     reader.bindings = {name: [("fresh" if made_here else "unknown", None)] for name in loop.targets}
@@ -122,7 +125,10 @@ def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary,
     if iterables and not counts and all(map(holds_only_kept, iterables)):
         reader.items = loop.targets - set(read_names(list(loop.body)).defs)
     reader.ordering = frozenset(e.number for e in loop.effects if _shows_order(e, space.get(e.target)))
-    reader.adding = frozenset(e.number for e in loop.effects if e.form == "augitem") & reader.ordering
+    reader.adding = (
+        frozenset(e.number for e in loop.effects if e.form == "augitem" or e.form.startswith("inner "))
+        & reader.ordering
+    )
     once = loop.task.body[1]
     assert isinstance(once, ast.For)
     unpacked = (
@@ -138,7 +144,7 @@ def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary,
 
 def _shows_order(effect: Effect, target: object) -> bool:
     """Tell whether an effect goes through its operand in order, and the order shows."""
-    match effect.form:
+    match effect.form.removeprefix("inner ").split()[0]:
         case "extend" | "extendleft":
             return True
         case "update" | "aug" | "augitem":

@@ -57,7 +57,8 @@ def _iterable(number: int, node: ast.expr) -> ast.expr:
         arguments = node.args[:1] if last_is_start else node.args
         shown = [_iterable(number, argument) for argument in arguments] + node.args[len(arguments) :]
         return placed(ast.Call(node.func, shown, node.keywords), node)
-    return placed(_call("leaf", node, of=_site(number)), node)
+    name = ast.Constant(node.id if isinstance(node, ast.Name) else None)
+    return placed(_call("leaf", node, name, of=_site(number)), node)
 
 
 def _items(number: int, iterable: ast.expr) -> ast.expr:
@@ -166,11 +167,17 @@ def rewrite_comprehension(node: Comprehension, number: int, loop: Loop) -> ast.e
 
 
 def rewrite_map(node: ast.Call, number: int) -> ast.expr:
-    """`map(f, xs)`, inside a call that uses it up."""
-    rest = copied(node)
-    rest.args[1] = placed(_rest(number), node)
-    node.args[1] = placed(_items(number, node.args[1]), node)
-    return placed(_call("collect_generator", node, rest, of=_site(number)), node)
+    """`map(f, xs)` or `filter(f, xs)`, inside a call that uses it up; `map(f, xs, ys)` as a starmap over zip."""
+    function, *iterables = node.args
+    if len(iterables) == 1:
+        rest, head = copied(node), node
+        rest.args[1] = placed(_rest(number), node)
+        head.args[1] = placed(_items(number, iterables[0]), node)
+    else:
+        both = _call("zip", *(_iterable(number, iterable) for iterable in iterables))
+        head = _call("starmap", function, _call("items", both, of=_site(number, opening=True)))
+        rest = _call("starmap", copied(function), _rest(number))
+    return placed(_call("collect_generator", head, rest, of=_site(number)), node)
 
 
 __all__ = [

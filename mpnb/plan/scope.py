@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mpnb.plan.inspector import Inspector
+from mpnb.plan.library import is_open
 from mpnb.plan.names import target_names
 from mpnb.plan.syntax import root_name
 from mpnb.plan.values import MISSING, Summary, Value
@@ -114,7 +115,9 @@ class Scope:
         if name in self.closure:
             return self.closure[name]
         if name in self.globals:
-            return self.globals[name]
+            found = self.globals[name]
+            # IPython puts an open() of its own into the notebook, which looks at its first argument and calls Python's
+            return builtins.open if is_open(found) else found
         return getattr(builtins, name, MISSING)
 
     def is_builtin(self, node: ast.expr, names: frozenset[str]) -> bool:

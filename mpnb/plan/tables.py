@@ -70,6 +70,12 @@ HASHING_CALLS: Final = frozenset("set frozenset dict sorted min max".split())
 COMPARING_METHODS: Final = frozenset("index count remove get pop discard setdefault".split())
 NUMBER_CALLS: Final = frozenset("len int float complex abs ord round sum hash id bool".split())
 
+_READ_FRAMES: Final = frozenset(
+    """read_csv read_table read_fwf read_excel read_json read_parquet read_feather read_pickle read_stata""".split()
+)
+#: Those on which hangs what hung on their arguments.
+JOINED_FRAMES: Final = frozenset({"concat", "merge"})
+
 #: Library functions that make a new object each time: module → names; None stands for all of its functions.
 MAKERS: Final[Mapping[str, frozenset[str] | None]] = {
     "numpy": frozenset(
@@ -77,6 +83,9 @@ MAKERS: Final[Mapping[str, frozenset[str] | None]] = {
         full_like array copy concatenate stack vstack hstack column_stack dstack tile repeat sort argsort cumsum
         cumprod where unique outer meshgrid diff gradient convolve histogram bincount""".split()
     ),
+    "pandas": _READ_FRAMES | JOINED_FRAMES,  # as pandas 3 says where they are from
+    "pandas.io": _READ_FRAMES,
+    "pandas.core.reshape": JOINED_FRAMES,
     "hashlib": None,
     "copy": frozenset({"deepcopy"}),
     "itertools": None,
@@ -160,6 +169,11 @@ SAFE_ITERABLES: Final[tuple[type, ...]] = (
     type({}.keys()), type({}.values()), type({}.items()),
     collections.deque, collections.Counter, collections.OrderedDict, collections.defaultdict,
 )  # fmt: skip
+#: Libraries whose iterators give the same items whenever they are pulled, and change nothing by it.
+LAZY_LIBRARIES: Final = frozenset(
+    """builtins itertools re _sre csv _csv io _io os pathlib glob fnmatch calendar collections operator functools heapq
+    ast difflib string statistics pandas numpy scipy sklearn networkx bs4 more_itertools toolz""".split()
+)
 #: Dunders that are looked at where they are called, and those that change their own object by their nature.
 CALLED_DUNDERS: Final = frozenset(
     """__init__ __new__ __post_init__ __init_subclass__ __set_name__ __enter__ __exit__ __call__

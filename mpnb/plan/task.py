@@ -47,6 +47,9 @@ def _inner(code: types.CodeType) -> types.CodeType:
 def _use(form: str, target: object) -> str | None:
     """How an effect uses its operands up (see `engine.entry`); None where it keeps them."""
     array = type(target).__module__ == "numpy"
+    if form.startswith("inner "):
+        form = form.split()[1]
+        target = [] if form == "setitem" else {}
     match form:
         case "extend" | "extendleft" | "update":
             return ITERATED
@@ -54,6 +57,10 @@ def _use(form: str, target: object) -> str | None:
             return ITERATED
         case "aug" | "binop" | "augitem":
             return CONSUMED if array or isinstance(target, (*NUMBERS, str, bytes)) else VALUED
+        case "display" | "frame":
+            return CONSUMED
+        case "setitem" if type(target).__module__.split(".")[0] == "pandas":
+            return CONSUMED
         case "setitem":
             return CONSUMED if array else SLICED if isinstance(target, list) else None
         case _:

@@ -79,8 +79,9 @@ class Loop:
 
     `reads` are the names of the cell that it only reads (broadcast), `accumulators` those that it only changes,
     `temporaries` those that every iteration sets before it reads them, `kept_last` those of them that every iteration
-    sets, so that only the last one's matter. `returns` are what each of its `return`s does in the
-    kernel; None where its value comes from the worker.
+    sets, so that only the last one's matter. `closing` are names of what the `with` around the loop leaves as soon as
+    the loop is over, each with the call it came from: `open`, `path.open`. `returns` are what each of its `return`s
+    does in the kernel; None where its value comes from the worker.
     """
 
     kind: str
@@ -99,6 +100,7 @@ class Loop:
     body: tuple[ast.stmt, ...]
     consumer: str = ""
     returns: tuple[ast.Return | None, ...] = ()
+    closing: Mapping[str, str] = field(default_factory=dict)
     source: str = field(default="", repr=False)
 
     @property

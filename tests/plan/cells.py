@@ -819,7 +819,7 @@ d=defaultdict(list)
 for i in range(9):
     d[i%3].append(i)
 """,
-        False,
+        True,
     ),
     (
         "counter aug",
@@ -1372,13 +1372,13 @@ r[0].append(9)
         "any all",
         "xs=[1,2,0]",
         "r=any(10/x<3 for x in xs) if False else 1; s=all(x<2 for x in xs)",
-        False,
+        True,
     ),
     (
         "str join",
         "xs=[1,2,0]",
         "r=','.join(str(x) for x in xs)",
-        False,
+        True,
     ),
     (
         "max empty err",
@@ -4649,7 +4649,7 @@ out=[]
 for i,row in df.iterrows():
     out.append((i,row['a'],row.b))
 """,
-        False,
+        True,
     ),
     (
         "pd itertuples",
@@ -4662,7 +4662,7 @@ out=[]
 for t in df.itertuples():
     out.append(t.a)
 """,
-        False,
+        True,
     ),
     (
         "pd groupby",
@@ -4675,7 +4675,7 @@ out={}
 for k,g in df.groupby('a'):
     out[k]=g.b.sum()
 """,
-        False,
+        True,
     ),
     (
         "pd cols",
@@ -4717,7 +4717,7 @@ df=pd.DataFrame({'a':[1,1,2]})
 for i in range(3):
     df.at[i,'a']=i*10
 """,
-        False,
+        True,
     ),
     (
         "pd iloc set",
@@ -4729,7 +4729,7 @@ df=pd.DataFrame({'a':[1,1,2]})
 for i in range(3):
     df.iloc[i,0]=i*10
 """,
-        False,
+        True,
     ),
     (
         "pd col set",
@@ -5600,7 +5600,7 @@ l=L([1,2])
 open('f.txt','w').write('a\\nb\\n')
 """,
         "r=[l.strip() for l in open('f.txt')]",
-        False,
+        True,
     ),
     (
         "os listdir",
@@ -5609,7 +5609,7 @@ import os
 for n in 'abc': open(n,'w').write(n)
 """,
         "r=[open(n).read() for n in sorted(os.listdir('.'))]",
-        False,
+        True,
     ),
     (
         "write files",
@@ -6301,7 +6301,7 @@ None
         "map two",
         "",
         "r=list(map(lambda a,b:a+b,[1,2],[3,4]))",
-        False,
+        True,
     ),
     (
         "map lambda",
@@ -6321,7 +6321,7 @@ r=list(map(str.upper,['a','b'])); s=sorted(map(len,['aa','b'])); t=dict(map(lamb
         "filter ",
         "",
         "r=list(filter(None,[0,1])); s=list(filter(lambda x:x>1,[1,2]))",
-        False,
+        True,
     ),
     (
         "starmap",
@@ -6333,7 +6333,7 @@ r=list(map(str.upper,['a','b'])); s=sorted(map(len,['aa','b'])); t=dict(map(lamb
         "product",
         "from itertools import product",
         "r=[a*b for a,b in product([1,2],[3,4])]",
-        False,
+        True,
     ),
     (
         "items unhash",
@@ -6397,7 +6397,7 @@ for x in range(3):
 for x in range(3):
     display(x)
 """,
-        False,
+        True,
     ),
     (
         "tqdm like",

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy
+import sklearn.model_selection  # noqa: F401 -- its first import sets variables of the environment, once
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -166,6 +167,8 @@ class _Painter:
             return f" {thing.bit_generator.state}"
         if kind.__module__.split(".")[0] == "pandas":
             return self.pandas(thing, depth)
+        if any(base.__module__ == "matplotlib.artist" for base in kind.__mro__):
+            return self.drawn(thing, depth)
         if isinstance(thing, random.Random):
             return " " + _digest(repr(thing.getstate()).encode())
         if isinstance(thing, io.IOBase):
@@ -247,6 +250,14 @@ class _Painter:
         return (
             f"<{thing.dtype} {thing.shape} {'w' if thing.flags.writeable else 'r'} {content} m{group}+{place - zero}>"
         )
+
+    def drawn(self, thing: Any, depth: int) -> str:
+        """A figure by its pixels; an artist by its figure, for what it shows is drawn there."""
+        figure = thing.get_figure(root=True) if hasattr(thing, "get_figure") else None
+        if figure is not thing:
+            return f" of {self.paint(figure, depth + 1)}"
+        figure.canvas.draw()
+        return " " + _digest(bytes(figure.canvas.buffer_rgba()))
 
     def pandas(self, thing: Any, depth: int) -> str:
         if hasattr(thing, "columns") and hasattr(thing, "iloc"):

@@ -1031,7 +1031,7 @@ class Model:
 m = Model()
 r = m.all(range(5)) is m
 """,
-        False,
+        True,
     ),
     (
         "method that sets an attribute from a loop",

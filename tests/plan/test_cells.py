@@ -10,9 +10,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cells import CELLS
+import cells
+from cells_widened import WIDENED
 from differ import Bench
 from fuzz import judge
+
+CELLS = [*cells.CELLS, *WIDENED]
 
 #: Cells warn on purpose, or use what a library is about to drop; the warnings are part of what is compared.
 pytestmark = pytest.mark.filterwarnings("default")

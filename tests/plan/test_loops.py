@@ -43,7 +43,9 @@ READ = [
     ("for i in xs:\n    if i:\n        t = 1\n        out.append(t)", "i", "t", "out", ""),
     ("for i in xs:\n    for k in ks:\n        out.append(k)", "i", "k", "out", "ks"),
     ("for i in xs:\n    t = [1]\n    t.append(i)", "i", "t", "", ""),
-    ("for i in xs:\n    x.y.append(i)", "i", "", "", "x"),  # not a name's own method: `purity` looks at it
+    ("for i in xs:\n    x.y.append(i)", "i", "", "x", ""),
+    ("for i in xs:\n    x.y.z.append(i)", "i", "", "", "x"),  # too far from the name: `purity` looks at it
+    ("for i in xs:\n    d[i].append(i); e[i][k] = v", "i", "", "d e", "k v"),
     ("for i in xs:\n    try:\n        t = f(i)\n    except E as e:\n        t = str(e)", "i", "t", "", "E f str"),
     ("for i in xs:\n    try:\n        out.append(1)\n    except E:\n        pass", "i", "", "out", "E"),
     ("for i in xs:\n    out.append([k for k in i if k > c])", "i", "", "out", "c"),
@@ -91,7 +93,7 @@ REFUSED = [
     ("r = [(y := x) for x in xs]", "walrus", 1, "y"),
     ("r = [await f(x) for x in xs]", "statement", 1, ""),
     ("r = [x async for x in xs]", "statement", 1, ""),
-    ("r = list(map(f, xs, ys))", "statement", 1, "map"),
+    ("r = list(map(f, *xs))", "statement", 1, "map"),
     ("r = list(map(f[0], xs))", "unknown-call", 1, "map"),
 ]
 
@@ -136,7 +138,8 @@ SITES = [
     ("m = map(f, xs)", ""),
     ("r = [y for y in [x for x in xs]]", "1 1"),
     ("r = sorted((f(x) for x in xs), key=k)", "1"),
-    ("any(x for x in xs)", ""),
+    ("any(x for x in xs)", "1"),
+    ("some(x for x in xs)", ""),
     ("for x in xs:\n    pass\nelse:\n    r = [y for y in ys]", "1 4"),
     ("r = eval('[x for x in xs]')", ""),
 ]
