@@ -93,7 +93,7 @@ def parallel(
     Examples
     --------
     >>> import mpnb
-    >>> @mpnb.parallel
+    >>> @mpnb.parallel(quiet=True)
     ... def squares(numbers):
     ...     return [number**2 for number in numbers]
     >>> squares([1, 2, 3])

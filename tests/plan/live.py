@@ -1521,7 +1521,7 @@ trap(
 trap(
     "ipython: Out and In are read",
     "_marker = 1",
-    "got = [(_ or 0) for k in range(2)]\nn = [len(In) > k for k in range(2)]",
+    "got = [len(Out) >= k - 1 for k in range(2)]\nn = [len(In) > k for k in range(2)]",
     None,
 )
 trap(
