@@ -360,7 +360,7 @@ class SiteRun:
         self.index = 0  # of the next iteration that takes place in the notebook
         self.held: Outcome | None = None  # see _replays
         self.before: Replay | None = None  # the iteration whose effects took place last
-        self.pool_began, self.pool_first = 0.0, 0
+        self.pool_s, self.pool_count = 0.0, 0  # seconds that workers took for so many iterations
         self.taken = 0  # iterations from the pool that took effect
         self.kept_bytes = 0
         self.head: Any = None  # what a comprehension has made so far
@@ -725,7 +725,7 @@ class SiteRun:
         run = self.run
         with _interrupts_set_flag(run):
             running: Running | None = None
-            self.pool_began, self.pool_first = time.perf_counter(), self.index
+            self.pool_s, self.pool_count = 0.0, 0
             self.watch = worth.Watch(run.workers, self.stick) if run.options.probe else None
             try:
                 running = run.engine.run(self._job(), self._feed(), self._tell, run.workers)
@@ -760,6 +760,9 @@ class SiteRun:
         if isinstance(event, BatchFinished) and self.watch is not None and not self.slower:
             self.watch.add(event)
             self.slower = self.watch.look()
+        if isinstance(event, BatchFinished) and event.count:
+            self.pool_s += event.times[-1] - event.times[0]
+            self.pool_count += event.count
         if self.run.interrupted and self.phase == _POOL:
             raise KeyboardInterrupt
 
@@ -818,7 +821,7 @@ class SiteRun:
         What every iteration sets has stayed in the worker, so that iteration takes place in the kernel, unless it is
         long: an interrupt has to end the cell at once.
         """
-        each_s = (time.perf_counter() - self.pool_began) * self.run.workers / (self.index - self.pool_first + 1)
+        each_s = self.pool_s / max(self.pool_count, 1)
         if self.held is not None and self.loop.kept_last and each_s < REPEAT_S:
             self.held = None
             self.pulled = deque([self.pulled[0]])

@@ -78,13 +78,13 @@ def copied(tree: _Tree) -> _Tree:
 def placed(new: _Node, where: ast.AST) -> _Node:
     """Give a made node, and what is new in it, the position of the node that it stands for.
 
-    What has a position already is left alone, with all that is in it.
+    What has a position already is left alone, with all that is in it. The new parts have one line only: an error of a
+    method call over several lines would be told to be in its last one.
     """
     ast.copy_location(new, where)
     held = new.__dict__
-    place: dict[str, Any] = {
-        name: held[name] for name in ("lineno", "col_offset", "end_lineno", "end_col_offset") if name in held
-    }
+    starts = {"lineno": "lineno", "end_lineno": "lineno", "col_offset": "col_offset", "end_col_offset": "col_offset"}
+    place: dict[str, Any] = {name: held[start] for name, start in starts.items() if start in held}
     left: list[ast.AST] = [new]
     for node in left:  # which grows
         here = node.__dict__

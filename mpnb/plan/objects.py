@@ -10,6 +10,7 @@ import builtins
 import collections
 import decimal
 import fractions
+import gc
 import inspect
 import sys
 import types
@@ -22,6 +23,7 @@ from mpnb.plan.iterables import Leaf, check_leaf, overlap
 from mpnb.plan.library import is_open, is_own
 from mpnb.plan.purity import Finding, inspect_loop
 from mpnb.plan.space import Space
+from mpnb.plan.tables import DICT_VIEWS
 from mpnb.plan.types import Loop, Refusal
 from mpnb.plan.values import MISSING
 
@@ -99,7 +101,7 @@ def _check_objects(loop: Loop, space: Space, leaves: Sequence[Leaf]) -> Refusal 
                 return Refusal("accumulator-type", effect.line, name, why)
         if isinstance(target, UNALIASED):
             continue
-        if any(target is leaf.thing or overlap(target, leaf.thing) for leaf in leaves):
+        if any(target is _owner(leaf.thing) or overlap(target, leaf.thing) for leaf in leaves):
             return Refusal("shared-object", line, name, "is changed by the loop that runs over it")
         for other in sorted(loop.reads):
             if target is space.get(other) or overlap(target, space.get(other)):
@@ -214,3 +216,10 @@ def _can_replay(form: str, target: object) -> bool:
         own_factory = factory is not None and is_own(factory)
         return not own_factory and not any(is_own(type(value)) for value in values)  # type: ignore[attr-defined]
     return True
+
+
+def _owner(leaf: object) -> object:
+    """What an iterable shows the content of: the dict of its keys(), values() or items(), else itself."""
+    if not isinstance(leaf, DICT_VIEWS):
+        return leaf
+    return next((each for each in gc.get_referents(leaf) if isinstance(each, dict)), leaf)

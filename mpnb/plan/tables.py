@@ -164,9 +164,9 @@ STATEFUL_TYPES: Final[tuple[type, ...]] = (
     threading.Condition,
     threading.local,
 )
+DICT_VIEWS: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
 SAFE_ITERABLES: Final[tuple[type, ...]] = (
-    list, tuple, range, dict, set, frozenset, str, bytes, bytearray,
-    type({}.keys()), type({}.values()), type({}.items()),
+    list, tuple, range, dict, set, frozenset, str, bytes, bytearray, *DICT_VIEWS,
     collections.deque, collections.Counter, collections.OrderedDict, collections.defaultdict,
 )  # fmt: skip
 #: Libraries whose iterators give the same items whenever they are pulled, and change nothing by it.

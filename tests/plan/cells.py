@@ -6533,5 +6533,28 @@ del names
     ),
 ]
 
+# What `fuzz` found.
+FUZZED: list[Row] = [
+    (
+        "a dict grows under the loop over its values",
+        "table = {'a': 1, 'b': 2}; found = table",
+        """
+for i in table.values():
+    u = [i]
+    found[1] = u
+""",
+        False,
+    ),
+    (
+        "an error of the iterable has the line of the loop",
+        "r = 1.5",
+        """
+for x in r:
+    a = 1
+    b = 2
+""",
+        False,
+    ),
+]
 
-CELLS: list[Row] = [*NAMES, *STATE, *IDENTITY, *PROCESS, *FLOW, *TOLD]
+CELLS: list[Row] = [*NAMES, *STATE, *IDENTITY, *PROCESS, *FLOW, *TOLD, *FUZZED]

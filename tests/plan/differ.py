@@ -19,6 +19,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -35,6 +36,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from mpnb import magic, session
+from mpnb.arrays import _Memory  # what a view of a strided array has for its base
 from mpnb.engine import Effects, Engine, Job, Outcome, Running, Tell, notebook
 from mpnb.plan.rewrite import BEGIN
 
@@ -239,8 +241,8 @@ class _Painter:
 
     def array(self, thing: Any, depth: int) -> str:
         root, place = thing, thing.__array_interface__["data"][0]
-        while isinstance(root.base, numpy.ndarray):
-            root = root.base
+        while isinstance(root.base, numpy.ndarray | _Memory):
+            root = root.base if isinstance(root.base, numpy.ndarray) else root.base.array
         # arrays that share memory are a group; where its first one begins is its zero
         group, zero = self.memory.setdefault(id(root), (len(self.memory), place))
         self.keep.append(root)
@@ -397,11 +399,22 @@ class Bench:
         notebook.engine = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def judge(self, setup: str, cell: str, ways: tuple[str, ...] = ("pool", "mixed", "rest")) -> Verdict:
-        """Run a cell in several ways and compare each with the plain one."""
-        verdict = Verdict(plain=self.run(setup, cell, "plain"))
+    def judge(
+        self,
+        setup: str,
+        cell: str,
+        ways: tuple[str, ...] = ("pool", "mixed", "rest"),
+        limit_s: tuple[float, float] = (0.0, 0.0),
+    ) -> Verdict:
+        """Run a cell in several ways and compare each with the plain one.
+
+        `limit_s`: seconds after which the plain run is taken as endless, and another way (0: no limit).
+        """
+        with _at_most(limit_s[0]):
+            verdict = Verdict(plain=self.run(setup, cell, "plain"))
         for way in ways:
-            picture = self.run(setup, cell, way)
+            with _at_most(limit_s[1]):
+                picture = self.run(setup, cell, way)
             differences = picture.differs_from(verdict.plain)
             if differences:
                 verdict.differences[way] = differences
@@ -438,6 +451,8 @@ class Bench:
             with self._in_way(way):
                 ran = shell.run_cell(f"{line}\n{cell}", store_history=False)
             error = ran.error_in_exec or ran.error_before_exec
+            if isinstance(error, EndlessError):
+                raise error
             shown = _error_text(error)
             output = _joined(pieces)
             if ran.result is not None:
@@ -469,6 +484,24 @@ class Bench:
                 self.session.engine = self.pool
         else:
             yield
+
+
+class EndlessError(BaseException):
+    """A cell took longer than it may; no `except Exception` of the cell's own takes it for its matter."""
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    def stop(_number: int, _frame: object) -> None:
+        raise EndlessError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @contextlib.contextmanager
@@ -522,4 +555,4 @@ def _paint_world(folder: Path) -> dict[str, str]:
     }
 
 
-__all__ = ["WAYS", "Bench", "Picture", "Verdict"]
+__all__ = ["WAYS", "Bench", "EndlessError", "Picture", "Verdict"]
