@@ -56,9 +56,9 @@ class Tally:
         return text + (f", {self.invalid} left out: no end, or a set-up that fails" if self.invalid else "")
 
 
-def judge(bench: Bench, seed: int, number: int) -> tuple[str, str, Verdict | None]:
+def judge(bench: Bench, seed: int, number: int, focus: tuple[str, ...] = ()) -> tuple[str, str, Verdict | None]:
     """Run a cell in every way; no verdict where its set-up cell fails, or it has no end."""
-    setup, cell = write(seed, number)
+    setup, cell = write(seed, number, focus)
     return setup, cell, _judge(bench, setup, cell)
 
 
@@ -90,20 +90,22 @@ def smallest(bench: Bench, setup: str, cell: str, verdict: Verdict) -> tuple[str
     return shrink(setup, cell, still)
 
 
-def search(bench: Bench, seed: int, numbers: range, *, first: bool = False) -> tuple[Tally, list[str]]:
-    """Run cells; each that differs as a text to paste. `first`: stop at the first one that differs."""
+def search(
+    bench: Bench, seed: int, numbers: range, *, focus: tuple[str, ...] = (), first: bool = False
+) -> tuple[Tally, list[str]]:
+    """Run cells; each that differs as a text to paste, made small. `first`: stop at the first one, and leave it as it is."""
     tally, texts = Tally(), []
     for number in numbers:
-        setup, cell, verdict = judge(bench, seed, number)
+        setup, cell, verdict = judge(bench, seed, number, focus)
         if verdict is None:
             tally.invalid += 1
             continue
         tally.add(number, verdict)
         if not verdict.differences:
             continue
-        texts.append(_shown(seed, number, cell, verdict, bench, setup))
         if first:
-            break
+            return tally, [f"{setup}\n---\n{cell}"]
+        texts.append(_shown(seed, number, cell, verdict, bench, setup))
     return tally, texts
 
 

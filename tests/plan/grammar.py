@@ -249,10 +249,11 @@ ALIASES: Final = (
 
 
 class Writer:
-    """Writes one cell from a seed and a number."""
+    """Writes one cell from a seed and a number; `focus`: helpers of `HIDDEN` that it uses, or `aliases` that it has."""
 
-    def __init__(self, seed: int, number: int) -> None:
+    def __init__(self, seed: int, number: int, focus: tuple[str, ...] = ()) -> None:
         self.random = random.Random(f"{seed}/{number}")
+        self.focus = focus
         self.hidden: list[str] = []
         self.temporaries: list[str] = []
         self.results: list[str] = []  # of the sites before
@@ -269,9 +270,12 @@ class Writer:
     def write(self) -> tuple[str, str]:
         """The set-up cell and the cell."""
         setup = [SETUP]
-        setup += [self.one(*ALIASES) for _ in range(self.random.choice([0, 0, 0, 0, 1, 1, 2]))]
-        if self.chance(0.3):
-            self.hidden = self.random.sample(sorted(HIDDEN), self.random.choice([1, 1, 2]))
+        aliases = 3 if "aliases" in self.focus else self.random.choice([0, 0, 0, 0, 1, 1, 2])
+        setup += [self.one(*ALIASES) for _ in range(aliases)]
+        wanted = sorted(HIDDEN.keys() & set(self.focus))
+        if wanted or self.chance(0.3):
+            among = wanted or sorted(HIDDEN)
+            self.hidden = self.random.sample(among, min(len(among), self.random.choice([1, 1, 2])))
             setup += [HIDDEN[name] for name in self.hidden]
         if self.chance(0.15):
             setup.append(
@@ -367,6 +371,8 @@ class Writer:
         return f"{name}({self.expression(depth + 1)})"
 
     def expression(self, depth: int = 0) -> str:
+        if self.hidden and depth == 0 and self.chance(0.6 if self.focus else 0.3):
+            return f"{self.one(*self.hidden)}({self.expression(1)})"
         if depth > 2 or self.chance(0.35):
             return self.atom()
         inner, v = self.expression(depth + 1), self.variable
@@ -556,6 +562,6 @@ class Writer:
         return site
 
 
-def write(seed: int, number: int) -> tuple[str, str]:
+def write(seed: int, number: int, focus: tuple[str, ...] = ()) -> tuple[str, str]:
     """The set-up cell and the cell of a seed and a number; the same in every version of Python."""
-    return Writer(seed, number).write()
+    return Writer(seed, number, focus).write()
