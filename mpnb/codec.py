@@ -475,6 +475,8 @@ class Encoder(pickle.Pickler):
             own = [name for name, value in state[0].items() if type(value) is types.MemberDescriptorType]
             for name in own:  # those of private names, which are mangled
                 del state[0][name]
+        if make is clouds._make_skeleton_class and kind.__qualname__ != kind.__name__:  # which cloudpickle forgets
+            state[0]["__qualname__"] = kind.__qualname__
         # The last but one argument would make one class of two that were the same at some time.
         return make, (*arguments[:-2], None, None), state, None, None, fill
 

@@ -6546,6 +6546,12 @@ for i in table.values():
         False,
     ),
     (
+        "a class inside a class keeps its whole name",
+        "import dataclasses\nclass Outer:\n    @dataclasses.dataclass\n    class Point:\n        x: int\nps=[Outer.Point(1), Outer.Point(2)]",
+        "\nr=[(repr(p), type(p).__qualname__) for p in ps]\n",
+        True,
+    ),
+    (
         "an error of the iterable has the line of the loop",
         "r = 1.5",
         """

@@ -15,7 +15,7 @@ from as_functions import PLACES, as_function
 from cells import CELLS
 from differ import Bench, Verdict
 from functions import FUNCTIONS
-from fuzz import write
+from grammar import write
 
 from mpnb import session
 from mpnb.record import Record
@@ -106,6 +106,6 @@ def test_a_cell_in_a_function_gives_what_the_plain_function_gives(bench: Functio
 @pytest.mark.parametrize("seed", range(40))
 def test_random_functions_give_what_they_give_without_the_decorator(bench: FunctionBench, seed: int) -> None:
     """Cells of the fuzzer as functions that return where the cell breaks."""
-    code = as_function(*write(seed), PLACES[seed % 3], returns=True)
+    code = as_function(*write(0, seed), PLACES[seed % 3], returns=True)
     assert code is not None
     assert not bench.judged(code).differences, code
