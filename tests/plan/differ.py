@@ -214,8 +214,8 @@ class _Painter:
         if isinstance(thing, dict):
             text += self.parts([part for pair in dict.items(thing) for part in pair], depth)
         elif isinstance(thing, set | frozenset):
-            # the order of numbers is part of the picture: what is looped over next shows it
-            ordered = all(isinstance(part, int | float) for part in thing)
+            # the order of numbers is part of the picture: what is looped over next shows it; a nan's hash is its address
+            ordered = all(isinstance(part, int | float) and part == part for part in thing)
             text += self.parts(list(thing) if ordered else sorted(thing, key=repr), depth)
         elif isinstance(thing, list | tuple | collections.deque):
             text += self.parts(list(thing), depth)
