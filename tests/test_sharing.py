@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from conftest import ROOT, Kernel
+from real_kernel import ROOT, Kernel
 
 import mpnb
 
