@@ -392,7 +392,9 @@ class Bench:
         self.own = set(self.shell.user_ns)
 
     def close(self) -> None:
-        """End the pool and remove the folder; the next bench begins anew."""
+        """End the pool, and take away the folder and the last cell's names; the next bench begins anew."""
+        for name in set(self.shell.user_ns) - self.own:
+            del self.shell.user_ns[name]
         self.pool.shutdown()
         magic.unload(self.shell)
         session._sessions.clear()
