@@ -179,7 +179,7 @@ class Trial:
             listed = "; ".join(map(str, self.found[:_LISTED]))
             self.verdict = f"differs, kernel and pool: {listed} · {times}"
             return
-        what = ", ".join(compared if self.loop.kind == "for" else [self.loop.label])
+        what = ", ".join(sorted(compared) if self.loop.kind == "for" else [self.loop.label])
         what += " and what it prints" if kernel.printed[STDOUT] or kernel.printed[STDERR] else ""
         iterations = f"{kernel.iterations:,} iteration{'' if kernel.iterations == 1 else 's'}"
         self.verdict = f"same: {iterations}{f', {what}' if what else ''} · {times}"
