@@ -48,12 +48,18 @@ class Result:
 
 
 class Request:
-    """One cell on its way: `result()` waits for its end, `wait_for_stdout()` for a text on the way."""
+    """One cell on its way: `result()` waits for its end, `wait_for_stdout()` for a text on the way.
 
-    def __init__(self, client: BlockingKernelClient, code: str, *, store_history: bool) -> None:
+    Several may be under way; whichever of them waits takes in what comes, and `requests` tells whose it is.
+    """
+
+    def __init__(
+        self, client: BlockingKernelClient, requests: dict[str, Request], code: str, *, store_history: bool
+    ) -> None:
         self._client = client
+        self._requests = requests
         self._code = code
-        self._id = client.execute(code, allow_stdin=False, store_history=store_history)
+        requests[client.execute(code, allow_stdin=False, store_history=store_history)] = self
         self._idle = False
         self._replied = False
         self.so_far = Result()
@@ -87,21 +93,25 @@ class Request:
             pytest.fail(f"the cell did not get there in time:\n{self._code}\nso far: {self.so_far}")
         # Both channels are looked at in turns, so that a kernel that dies under the cell is noticed, too.
         with contextlib.suppress(queue.Empty):
-            self._on_iopub(self._client.get_iopub_msg(timeout=0 if self._idle else min(left, 0.2)))
+            message = self._client.get_iopub_msg(timeout=0 if self._idle else min(left, 0.2))
+            if request := self._whose(message):
+                request._on_iopub(message)
         with contextlib.suppress(queue.Empty):
-            self._on_shell(self._client.get_shell_msg(timeout=min(left, 0.2) if self._idle else 0))
+            message = self._client.get_shell_msg(timeout=min(left, 0.2) if self._idle else 0)
+            if request := self._whose(message):
+                request._on_shell(message)
+
+    def _whose(self, message: dict[str, Any]) -> Request | None:
+        return self._requests.get(message["parent_header"].get("msg_id", ""))
 
     def _on_shell(self, message: dict[str, Any]) -> None:
-        if message["parent_header"].get("msg_id") == self._id:
-            self._replied = True
-            self.so_far.status = message["content"]["status"]
-            self.so_far.execution_count = message["content"].get("execution_count")
-            pages = [page for page in message["content"].get("payload", ()) if page["source"] == "page"]
-            self.so_far.paged = "".join(page["data"]["text/plain"] for page in pages)
+        self._replied = True
+        self.so_far.status = message["content"]["status"]
+        self.so_far.execution_count = message["content"].get("execution_count")
+        pages = [page for page in message["content"].get("payload", ()) if page["source"] == "page"]
+        self.so_far.paged = "".join(page["data"]["text/plain"] for page in pages)
 
     def _on_iopub(self, message: dict[str, Any]) -> None:
-        if message["parent_header"].get("msg_id") != self._id:
-            return
         seen, content = self.so_far, message["content"]
         match message["msg_type"]:
             case "stream" if content["name"] == "stdout":
@@ -126,6 +136,7 @@ class Kernel:
         self._cwd = cwd
         self._manager = KernelManager(kernel_name="python3", connection_file=str(cwd / "kernel.json"))
         self._client: BlockingKernelClient | None = None
+        self._requests: dict[str, Request] = {}  # every one that was sent, by the id of its message
 
     def start(self, timeout: float = 60, **environ: str) -> Self:
         """Start the process and wait until it answers."""
@@ -145,7 +156,7 @@ class Kernel:
     def submit(self, code: str, *, store_history: bool = True) -> Request:
         """Send a cell and do not wait."""
         assert self._client is not None, "the kernel was not started"
-        return Request(self._client, code, store_history=store_history)
+        return Request(self._client, self._requests, code, store_history=store_history)
 
     def run(self, code: str, timeout: float = 60) -> Result:
         """Run a cell to its end, whatever the end is."""
