@@ -89,6 +89,8 @@ class Site:
         Whether it was split: by the plan at first, and by what happened once it has run.
     code, reason
         Why it stayed serial; empty when it was split.
+    refused_at, conflict
+        Line and column (from 0) of what keeps it serial, and of the access that this conflicts with, where known.
     iterations
         Those whose effects took place in the notebook.
     speedup
@@ -112,6 +114,8 @@ class Site:
     code: str = ""
     parallel: bool = False
     reason: str = ""
+    refused_at: tuple[int, int] | None = None
+    conflict: tuple[int, int] | None = None
     iterations: int | None = None
     wall_s: float | None = None
     speedup: float | None = None
@@ -456,6 +460,7 @@ class Record:
         self._jobs.append(_Job(event.site, event.workers, min(start, at)))
         site.jobs += 1
         site.parallel, site.code, site.reason = True, "", ""
+        site.refused_at = site.conflict = None
         site.workers = max(site.workers, event.workers)
         site.nbytes += event.nbytes
 
@@ -813,6 +818,8 @@ class Record:
         sites = [Site(**{key: value for key, value in each.items() if key in known}) for each in data["sites"]]
         for site in sites:
             site.longest = None if site.longest is None else (site.longest[0], site.longest[1])
+            site.refused_at = None if site.refused_at is None else (site.refused_at[0], site.refused_at[1])
+            site.conflict = None if site.conflict is None else (site.conflict[0], site.conflict[1])
         record = cls(sites, data.get("source", ""), data.get("workers", 0))
         record.note, record.seed = data.get("note", ""), data.get("seed")
         record.status = data.get("status", "finished")

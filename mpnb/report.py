@@ -101,7 +101,8 @@ def _fate(record: Record, site: Site) -> str:
         if site.code == "small":
             return f"{site.label or f'line {site.line}'}: {site.reason}" if len(record.sites) > 1 else site.reason
         if site.reason:
-            return f"line {site.line} ran serially: {site.reason}"
+            code = f" [{site.code}]" if site.code else ""
+            return f"line {site.line} ran serially: {site.reason}{code}"
         return f"line {site.line}: {_count(site)} in the kernel in {round_seconds(_wall(record, site))}"
     line = f"{site.label or f'line {site.line}'}: {_outcome(record, site)}{_count(site, cut=_was_cut(record, site))}"
     line += f" in {round_seconds(_wall(record, site))} on {_plural(site.workers, 'worker')}"

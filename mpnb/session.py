@@ -44,7 +44,7 @@ from mpnb.engine import (
 from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDiedError
 from mpnb.events import BatchFinished, Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
 from mpnb.plan.loops import ENTRY
-from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
+from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan, place
 from mpnb.record import Record, Site
 from mpnb.streams import SEEDED, SHARED, Streams
 from mpnb.trial import Trial
@@ -184,8 +184,7 @@ class Run:
                 kind=plan.kind,
                 label=plan.label,
                 parallel=False,
-                reason=plan.refusal.reason if plan.refusal else "",
-                code=plan.refusal.code if plan.refusal else "",
+                **_refused(plan, plan.refusal),
             )
             for plan in cell.sites
         ]
@@ -712,8 +711,8 @@ class SiteRun:
 
     def refuse(self, refusal: Refusal) -> None:
         """Note why the site stays, or goes on, in the kernel."""
-        self.site.reason = refusal.reason
-        self.site.code = refusal.code
+        for name, value in _refused(self.plan, refusal).items():
+            setattr(self.site, name, value)
 
     # -- phase 2: in the pool ----------------------------------------------------------------------------------------
 
@@ -1150,8 +1149,22 @@ def own_names(frame: types.FrameType, names: frozenset[str]) -> dict[str, Any]:
     return own
 
 
+def _refused(plan: SitePlan, refusal: Refusal | None) -> dict[str, Any]:
+    """What a site's record says of a refusal."""
+    if refusal is None:
+        return {}
+    at = None if refusal.column is None else (refusal.line, refusal.column)
+    return {
+        "code": refusal.code,
+        "reason": refusal.told((plan.line, plan.column)),
+        "refused_at": at,
+        "conflict": refusal.other,
+    }
+
+
 def _refused_error(refusal: Refusal) -> RefusedError:
-    return RefusedError(f"line {refusal.line}: {refusal.reason}")
+    where = f"line {refusal.line}" if refusal.column is None else place((refusal.line, refusal.column))
+    return RefusedError(f"{where}: {refusal.told((refusal.line, refusal.column or 0))} [{refusal.code}]")
 
 
 class _interrupts_set_flag:  # noqa: N801 -- reads as a clause: with _interrupts_set_flag(run)

@@ -73,7 +73,7 @@ def test_a_refused_loop_says_why():
     """A loop that was not split has its line and its reason."""
     site = Site(line=4, label="total", code="carried", reason="`total` is read before this iteration writes it")
 
-    assert report.summary(kernel_only(site)) == f"[mpnb] line 4 ran serially: {site.reason}"
+    assert report.summary(kernel_only(site)) == f"[mpnb] line 4 ran serially: {site.reason} [carried]"
 
 
 def test_a_tiny_loop_says_so():

@@ -9,8 +9,10 @@ import inspect
 import operator
 import types
 from collections.abc import Sequence
+from typing import Final
 
 from mpnb.ordering import is_seed_fixed
+from mpnb.plan.advice import KEEP_ELSEWHERE, instead_of_library
 from mpnb.plan.library import (
     changes_first,
     generator_types,
@@ -41,6 +43,9 @@ from mpnb.plan.tables import (
 )
 from mpnb.plan.values import MISSING, UNKNOWN, Summary, Value
 from mpnb.streams import describe
+
+_NAMED: Final = "call a function by its own name"
+_NEW: Final = "a function that returns something new"
 
 
 class Calls(Rules):
@@ -98,7 +103,8 @@ class Calls(Rules):
                 if summary is not None:
                     self.summary.reads |= summary.reads
                     if summary.mutates.keys() - set(summary.parameters[1:2]) or summary.calls:
-                        raise self.refuse("hidden-state", node, label, "changes an object that outlives the iteration")
+                        why = "changes an object that outlives the iteration"
+                        raise self.refuse("hidden-state", node, label, why, KEEP_ELSEWHERE)
                     if summary.mutates:
                         self.change(node.value, node, max(summary.mutates.values()))
 
@@ -130,7 +136,7 @@ class Calls(Rules):
                 self.visit(function)
             case _:
                 why = "is called, and it can't be told which function that is"
-                raise self.refuse("unknown-call", node, ast.unparse(function), why)
+                raise self.refuse("unknown-call", node, ast.unparse(function), why, _NAMED)
         order_free = self.is_order_free(node)
         takes = not order_free and self.takes_order(function)
         for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
@@ -168,7 +174,8 @@ class Calls(Rules):
             if value.thing is not MISSING and callable(value.thing):
                 self._checked_call(value.thing, node, name)
                 return
-            raise self.refuse("unknown-call", node, name, "is called, and it can't be told which function that is")
+            why = "is called, and it can't be told which function that is"
+            raise self.refuse("unknown-call", node, name, why, _NAMED)
         thing = self.lookup(name)
         self.visit(node.func)
         if thing is MISSING:
@@ -179,7 +186,8 @@ class Calls(Rules):
         if name in HASHING_CALLS:
             self.inspector.compares = self.inspector.compares or (node, self.name)
         if thing is builtins.hash and not is_seed_fixed():
-            raise self.refuse("set-order", node, "hash", "gives another number for text in every process")
+            why = "gives another number for text in every process"
+            raise self.refuse("set-order", node, "hash", why, "zlib.crc32 or hashlib")
         if self.is_builtin(node.func, CHANGES_FIRST) and node.args:
             self.change(node.args[0], node)
             return
@@ -195,7 +203,7 @@ class Calls(Rules):
         if self.is_builtin(node.func, frozenset({"getattr"})) and not isinstance(node.args[-1], ast.Constant):
             return  # a plain look-up; what is done with the result is judged by its name
         if thing is type and len(node.args) != 1:
-            raise self.refuse("statement", node, name, "makes a class inside the iteration")
+            raise self.refuse("statement", node, name, "makes a class inside the iteration", "make it above the loop")
         if thing is getattr(builtins, name, MISSING):
             self._passed_functions(node)
             return
@@ -220,7 +228,8 @@ class Calls(Rules):
             ):
                 summary = self.inspector.check_callable(thing, node.lineno, ast.unparse(argument))
                 if summary is not None and (summary.mutates or summary.calls):
-                    raise self.refuse("mutates", node, ast.unparse(argument), "changes what it is given, or calls it")
+                    what = ast.unparse(argument)
+                    raise self.refuse("mutates", node, what, "changes what it is given, or calls it", _NEW)
 
     def _checked_call(self, thing: object, node: ast.Call, name: str) -> None:
         if thing in (operator.is_, operator.is_not):
@@ -252,7 +261,7 @@ class Calls(Rules):
             if parameter not in given:
                 if parameter in parameters or summary.variadic or loose:
                     why = f"changes its argument `{parameter}`, which lives on after the call"
-                    raise self.refuse("hidden-state", node, name, why)
+                    raise self.refuse("hidden-state", node, name, why, KEEP_ELSEWHERE)
                 continue
             self.change(given[parameter], node, needed)
         for parameter in summary.calls:
@@ -264,10 +273,11 @@ class Calls(Rules):
                 self.summary.calls.add(argument.id)
                 continue
             if value.thing is MISSING or not callable(value.thing):
-                raise self.refuse("unknown-call", node, name, f"calls its argument `{parameter}`, which can't be told")
+                why = f"calls its argument `{parameter}`, which can't be told"
+                raise self.refuse("unknown-call", node, name, why, _NAMED)
             inner = self.inspector.check_callable(value.thing, node.lineno, parameter)
             if inner is not None and (inner.mutates or inner.calls):
-                raise self.refuse("mutates", node, parameter, "changes what it is given, or calls it")
+                raise self.refuse("mutates", node, parameter, "changes what it is given, or calls it", _NEW)
 
     def why_kept(self, thing: object) -> tuple[str, str] | None:
         """Is this an object that keeps a state which iterations must not share? (code, why) or None."""
@@ -289,7 +299,7 @@ class Calls(Rules):
                 static_attribute(thing, method), seeded=self.inspector.seeded
             )
             if stateful is not None:
-                raise self.refuse(stateful[0], node, shown, stateful[1], instead_of(stateful[0]))
+                raise self.refuse(stateful[0], node, shown, stateful[1], instead_of(*stateful))
             if isinstance(getattr(type(thing), method, None), types.FunctionType) and is_own(type(thing)):
                 self.check_method(type(thing), getattr(type(thing), method), base, node)
                 return
@@ -320,7 +330,8 @@ class Calls(Rules):
             self.change(base, node)
         elif method == "plot" or (isinstance(base, ast.Attribute) and base.attr == "plot"):
             if not any(method in vars(cls) for cls in self.inspector.classes) and owner.fresh < 2:
-                raise self.refuse("stateful", node, f"{shown}.{method}", "draws on a figure")
+                why = "draws on a figure"
+                raise self.refuse("stateful", node, f"{shown}.{method}", why, instead_of_library(why))
         elif self._draws(owner):
             if not method.startswith(("get_", "contains")):
                 self.change(base, node)
@@ -357,7 +368,7 @@ class Calls(Rules):
                     continue
                 self.summary.reads |= summary.reads
                 if summary.mutates.keys() - set(summary.parameters[:1]) or summary.calls:
-                    raise self.refuse("mutates", node, label, "changes what it is given, or calls it")
+                    raise self.refuse("mutates", node, label, "changes what it is given, or calls it", _NEW)
                 if summary.mutates:
                     self.change(base, node)
 
@@ -381,7 +392,7 @@ class Calls(Rules):
             own = parameters.pop(0)
             if own in summary.mutates:
                 if isinstance(raw, classmethod):
-                    raise self.refuse("hidden-state", node, label, "changes its class")
+                    raise self.refuse("hidden-state", node, label, "changes its class", KEEP_ELSEWHERE)
                 self.change(base, node, summary.mutates[own])
             rest = {p: level for p, level in summary.mutates.items() if p != own}
         else:
@@ -390,4 +401,4 @@ class Calls(Rules):
         if isinstance(node, ast.Call):
             self._arguments(inner, parameters, node, label)
         elif rest or summary.calls:
-            raise self.refuse("hidden-state", node, label, "changes or calls its arguments")
+            raise self.refuse("hidden-state", node, label, "changes or calls its arguments", KEEP_ELSEWHERE)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
+from mpnb.plan.advice import KEEP_ELSEWHERE, instead_of_change
 from mpnb.plan.library import changes_owner, generator_types, instead_of, is_own, why_stateful
 from mpnb.plan.names import argument_names
 from mpnb.plan.source import factories, function_node, is_generated
@@ -188,7 +189,8 @@ class Inspector:
             return summary
         node = function_node(function)
         if node is None:
-            summary.problem = Refusal("no-source", 0, name, "can't be looked into: its source is not to be had")
+            why = "can't be looked into: its source is not to be had"
+            summary.problem = Refusal("no-source", 0, name, why, f"define it in a cell, or --trust {name}")
             return summary
         closure: dict[str, object] = {}
         for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
@@ -218,7 +220,7 @@ class Inspector:
             return self._check_bound(thing, line, name, sets)
         if stateful is not None:
             code, why = stateful
-            raise Problem(Refusal(code, line, name, why, instead_of(code)))
+            raise Problem(Refusal(code, line, name, why, instead_of(code, why)))
         if isinstance(thing, LruCache):
             why = "keeps a cache, which would be filled in the workers and not here"
             raise Problem(Refusal("memoised", line, name, why, f"--trust {_trust_name(thing, name)}"))
@@ -230,7 +232,9 @@ class Inspector:
             summary = self.class_summary(thing)
             self.keeps_sets |= sets is not None and bool(sets(summary.parameters))
         elif isinstance(thing, types.BuiltinFunctionType | types.MethodWrapperType) and changes_owner(thing):
-            raise Problem(Refusal("mutates", line, name, "changes the object whose method it is"))
+            raise Problem(
+                Refusal("mutates", line, name, "changes the object whose method it is", instead_of_change(name))
+            )
         elif isinstance(thing, types.FunctionType | type | types.BuiltinFunctionType) or not is_own(type(thing)):
             return self._check_foreign(thing, line, name, sets)
         else:
@@ -274,7 +278,7 @@ class Inspector:
             bound |= summary.mutates.keys()
         if bound & summary.mutates.keys():
             why = "changes an object that it is bound to, which lives on after the call"
-            raise Problem(Refusal("hidden-state", line, name, why))
+            raise Problem(Refusal("hidden-state", line, name, why, KEEP_ELSEWHERE))
         if bound & summary.calls:
             raise Problem(Refusal("unknown-call", line, name, "calls a function that it is bound to"))
         rest = tuple(p for p in summary.parameters if p not in bound)
@@ -395,9 +399,8 @@ class Inspector:
                         if name in CHANGING_DUNDERS:
                             changed -= set(summary.parameters[:1])
                         if changed or summary.calls:
-                            raise Problem(
-                                Refusal("hidden-state", line, label, "changes an object that outlives the iteration")
-                            )
+                            why = "changes an object that outlives the iteration"
+                            raise Problem(Refusal("hidden-state", line, label, why, KEEP_ELSEWHERE))
 
 
 _LASTING: Final = (

@@ -93,12 +93,12 @@ def check_leaf(leaf: Leaf, loop: Loop, targets: Sequence[object], files: Sequenc
     if any(leaf.thing is file for file in files) and kind in _FILES:
         return None
     if not hasattr(kind, "__next__"):
-        return Refusal("iterator", loop.line, "", refused + "is not known", instead)
+        return Refusal.at("iterator", loop.iterable, "", refused + "is not known", instead)
     if not leaf.alone:
         why = refused + "other code can see as well, and how far it was pulled"
-        return Refusal("iterator", loop.line, leaf.name or "", why, instead)
+        return Refusal.at("iterator", loop.iterable, leaf.name or "", why, instead)
     seen = _why_seen(leaf.thing, targets, files)
-    return None if seen is None else Refusal("iterator", loop.line, "", refused + seen, instead)
+    return None if seen is None else Refusal.at("iterator", loop.iterable, "", refused + seen, instead)
 
 
 def _why_seen(iterator: object, targets: Sequence[object], files: Sequence[object]) -> str | None:

@@ -15,6 +15,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+from mpnb.plan.advice import instead_of_library
 from mpnb.plan.tables import (
     CHANGING_FUNCTIONS,
     CHANGING_PREFIXES,
@@ -146,9 +147,9 @@ def generator_types() -> tuple[type, ...]:
     return (random.Random, *(getattr(np_random, name) for name in names if hasattr(np_random, name)))
 
 
-def instead_of(code: str) -> str:
+def instead_of(code: str, why: str) -> str:
     """What to do where a library's state keeps a loop from being split."""
-    return SEEDED if code == "random" else ""
+    return SEEDED if code == "random" else instead_of_library(why)
 
 
 def static_attribute(owner: object, attribute: str) -> Any:

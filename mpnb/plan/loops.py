@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from mpnb.plan.advice import instead_of_carried, instead_of_read, instead_of_statement
 from mpnb.plan.names import Comprehension, assigned_first, read_names, target_names
 from mpnb.plan.nodes import children, copied, placed, walked
-from mpnb.plan.types import Effect, Loop, Refusal
+from mpnb.plan.types import Effect, Loop, Position, Refusal, place
 
 #: Effect numbers beside those of a loop's own effects; negative, like the engine's STDOUT and STDERR.
 BREAK: Final = -3
@@ -46,6 +47,9 @@ _SUSPENDING: Final = (ast.Await, ast.Yield, ast.YieldFrom, ast.AsyncFor, ast.Asy
 _ITERABLE_WRAPPERS: Final = frozenset({"enumerate", "zip", "reversed"})
 
 
+_OTHER: Final = "another name for the exception"
+
+
 class _Refused(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason)
@@ -53,7 +57,7 @@ class _Refused(Exception):
 
 
 def _refuse(code: str, node: ast.AST, name: str, why: str, instead: str = "") -> _Refused:
-    return _Refused(Refusal(code, getattr(node, "lineno", 0), name, why, instead))
+    return _Refused(Refusal.at(code, node, name, why, instead))
 
 
 def read_for(node: ast.For, elsewhere: frozenset[str] | None = None) -> Loop | Refusal:
@@ -82,11 +86,12 @@ def read_map(node: ast.Call, label: str, consumer: str) -> Loop | Refusal:
     assert isinstance(node.func, ast.Name)
     name = node.func.id
     if node.keywords or any(isinstance(each, ast.Starred) for each in iterables):
-        return Refusal("statement", node.lineno, name, "is given * or keywords", "a comprehension over zip()")
+        return Refusal.at("statement", node, name, "is given * or keywords", "a comprehension over zip()")
     if name == "filter" and len(iterables) > 1:
-        return Refusal("statement", node.lineno, name, "is given more than one iterable")
+        return Refusal.at("statement", node, name, "is given more than one iterable")
     if not isinstance(function, ast.Name | ast.Attribute | ast.Lambda):
-        return Refusal("unknown-call", node.lineno, name, "is given a function that is computed on the spot")
+        why = "is given a function that is computed on the spot"
+        return Refusal.at("unknown-call", function, name, why, "give the function a name above it")
     items = [MAPPED] if len(iterables) == 1 else [f"{MAPPED}{number}" for number in range(len(iterables))]
     call = ast.Call(copied(function), [ast.Name(item, ast.Load()) for item in items], [])
     target: ast.expr = ast.Name(items[0], ast.Store())
@@ -177,14 +182,13 @@ class _ForReader:
         targets = frozenset(target_names(node.target))
         for name, positions in names.refs.items():
             if name in accumulators:
-                changed = next(e.line for e in self.effects if e.target == name)
-                why = f"is read (line {positions[0][0]}) and changed (line {changed}) by the loop"
-                raise _Refused(
-                    Refusal("accumulator-read", positions[0][0], name, f"{why}, so each iteration needs the one before")
-                )
+                effects = [effect for effect in self.effects if effect.target == name]
+                raise _Refused(self._read_too(name, min(positions), effects))
         both = self.handlers & (targets | {n for n, p in names.defs.items() if len(p) > 1})
         if both:
-            raise _refuse("statement", node, min(both), "is both the name of a caught exception and set otherwise")
+            raise _refuse(
+                "statement", node, min(both), "is both the name of a caught exception and set otherwise", _OTHER
+            )
 
         # *rest makes a new list each time, which the body may keep
         stars = (inner for inner in walked(node.target) if isinstance(inner, ast.Starred))
@@ -192,9 +196,8 @@ class _ForReader:
         temporaries = (frozenset(names.defs) | starred) - self.handlers
         flow = assigned_first(body, targets, temporaries | targets)
         if flow.early:
-            name, line = min(flow.early.items(), key=lambda item: item[1])
-            why = f"is read (line {line}) before this iteration sets it, so each iteration needs the one before"
-            raise _Refused(Refusal("carried", line, name, why))
+            name, read = min(flow.early.items(), key=lambda item: item[1])
+            raise _Refused(self._carried(name, read, min(names.defs.get(name, [read]))))
 
         returned = (statement.value for statement in returns.values() if statement is not None and statement.value)
         again = temporaries
@@ -224,15 +227,32 @@ class _ForReader:
             returns=tuple(returns.values()),
         )
 
+    def _carried(self, name: str, read: Position, written: Position) -> Refusal:
+        why = f"is read at {place(read)} before this iteration sets it"
+        if written[0] < read[0]:
+            why = f"is read at {place(read)}, and {place(written)}, which sets it, need not have run in this iteration"
+        elif written != read:
+            why = f"is read at {place(read)}, before this iteration sets it at {place(written)}"
+        instead = instead_of_carried(self.node, name)
+        why += ", so each iteration needs the one before"
+        return Refusal("carried", read[0], name, why, instead, read[1], written)
+
+    def _read_too(self, name: str, read: Position, effects: list[Effect]) -> Refusal:
+        changed = effects[0].position
+        why = f"is read at {place(read)} and changed at {place(changed)}, so each iteration needs the one before"
+        return Refusal(
+            "accumulator-read", read[0], name, why, instead_of_read(self.node, name, effects), read[1], changed
+        )
+
     def _check_statements(self, body: list[ast.stmt]) -> None:
         for inner in (each for statement in body for each in walked(statement)):
             if isinstance(inner, _SUSPENDING):
                 raise _refuse("statement", inner, "", "a loop that awaits or yields stays serial")
             if isinstance(inner, ast.stmt) and not isinstance(inner, _STATEMENTS):
                 keyword = ast.unparse(inner).split(maxsplit=1)[0].rstrip(":")
-                raise _refuse("statement", inner, keyword, "inside a loop is not split", "move it above the loop")
+                raise _refuse("statement", inner, keyword, "inside a loop is not split", instead_of_statement(inner))
             if isinstance(inner, ast.TryStar):
-                raise _refuse("statement", inner, "except*", "inside a loop is not split")
+                raise _refuse("statement", inner, "except*", "inside a loop is not split", "except")
             if isinstance(inner, ast.Try) and inner.finalbody:
                 self._check_returns(inner)
 
@@ -285,8 +305,7 @@ class _EffectTaker:
                 taken.append(statement)
                 continue
             if guarded and found.can_raise:
-                where = f"is changed inside try or with (line {statement.lineno})"
-                why = f"{where}, where an error of the change would be seen"
+                why = "is changed inside try or with, where an error of the change would be seen"
                 raise _refuse("effect-in-try", statement, found.target, why, "change it after the try")
             taken += self.reader.add(found, statement)
         return taken
@@ -549,7 +568,9 @@ def _listed(result: ast.stmt | list[ast.stmt]) -> list[ast.stmt]:
 def _check_target(target: ast.expr) -> None:
     for inner in walked(target):
         if isinstance(inner, ast.Attribute | ast.Subscript):
-            raise _refuse("statement", target, ast.unparse(target), "is not a plain loop variable")
+            raise _refuse(
+                "statement", target, ast.unparse(target), "is not a plain loop variable", "a name, stored in the body"
+            )
 
 
 def _task(where: ast.AST, target: ast.expr, body: list[ast.stmt], end: list[ast.stmt]) -> ast.FunctionDef:

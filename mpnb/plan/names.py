@@ -147,9 +147,9 @@ def argument_names(arguments: ast.arguments) -> set[str]:
 
 @dataclass(slots=True)
 class Flow:
-    """What `assigned_first` found: names read too early (with the line), and those set at every end of the body."""
+    """What `assigned_first` found: names read too early (with the place), and those set at every end of the body."""
 
-    early: dict[str, int] = field(default_factory=dict)
+    early: dict[str, Position] = field(default_factory=dict)
     always: frozenset[str] = frozenset()
 
 
@@ -205,7 +205,7 @@ class _Follower:
             if name in self.watched and name not in bound:
                 early = [p for p in positions if name not in walrus or p < walrus[name]]
                 if early:
-                    self.flow.early.setdefault(name, early[0][0])
+                    self.flow.early.setdefault(name, early[0])
         return bound | frozenset(walrus)
 
     def statement(self, node: ast.stmt, bound: frozenset[str]) -> frozenset[str] | None:
@@ -219,7 +219,7 @@ class _Follower:
             case ast.AugAssign(target=target, value=value):
                 if isinstance(target, ast.Name):
                     if target.id in self.watched and target.id not in bound:
-                        self.flow.early.setdefault(target.id, node.lineno)
+                        self.flow.early.setdefault(target.id, (node.lineno, node.col_offset))
                 else:
                     self.expression(target, bound)
                 after = self.expression(value, bound)

@@ -19,12 +19,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
+from mpnb.plan.advice import instead_of_change
 from mpnb.plan.iterables import Leaf, check_leaf, overlap
 from mpnb.plan.library import is_open, is_own
+from mpnb.plan.names import read_names
 from mpnb.plan.purity import Finding, inspect_loop
 from mpnb.plan.space import Space
 from mpnb.plan.tables import DICT_VIEWS
-from mpnb.plan.types import Loop, Refusal
+from mpnb.plan.types import Loop, Refusal, place
 from mpnb.plan.values import MISSING
 
 NUMBERS: Final[tuple[type, ...]] = (int, float, complex, bool, decimal.Decimal, fractions.Fraction)
@@ -67,24 +69,26 @@ def check_loop(
 
 
 def _check_objects(loop: Loop, space: Space, leaves: Sequence[Leaf]) -> Refusal | None:
-    line = loop.line
+    line, column = loop.line, loop.column
     mentioned = {node.id for node in ast.walk(loop.iterable) if isinstance(node, ast.Name)}
     used = {"enumerate", "zip", "reversed"} & mentioned | {*_TASK_BUILTINS, loop.consumer or "slice"}
     used |= {"map", "filter"} if loop.kind == "map" else set()
     for name in sorted(used):
         if space.get(name, MISSING) not in (MISSING, getattr(builtins, name, None)):
-            return Refusal("shadowed", line, name, "is no longer Python's own")
+            why = "is no longer Python's own"
+            return Refusal("shadowed", line, name, why, f"del {name}, and another name for yours", column)
     changed = changed_objects(loop, space)
     for leaf in leaves:
         if any(leaf.thing is each for each in changed):
             name = next((n for n in loop.accumulators if space.get(n) is leaf.thing), min(loop.accumulators))
-            return Refusal("shared-object", line, name, "is changed by the loop that runs over it")
+            return _runs_over(loop, name)
         refusal = check_leaf(leaf, loop, changed, _closed_files(loop, space))
         if refusal is not None:
             return refusal
     for name in sorted(loop.handler_names):
         if name in space:
-            return Refusal("statement", line, name, "is the name of a caught exception, and of something else")
+            why = "is the name of a caught exception, and of something else"
+            return Refusal("statement", line, name, why, "another name for the exception", column)
     for name, effects in loop.accumulators.items():
         target = space.get(name, MISSING)
         if target is MISSING and name == "display":  # IPython puts it beside Python's own
@@ -93,20 +97,37 @@ def _check_objects(loop: Loop, space: Space, leaves: Sequence[Leaf]) -> Refusal 
         others = {effect.form for effect in effects if not effect.form.startswith("inner ")} - {"setnew"}
         if inner and (others or len(inner) > 1):
             why = "is changed at more than one depth, so what hangs on it can't be told"
-            return Refusal("accumulator-type", line, name, why)
+            at = effects[0].position
+            return Refusal("accumulator-type", at[0], name, why, "a loop for each depth", at[1])
         for effect in effects:
             if not _can_replay(effect.form, target):
                 what = "not defined" if target is MISSING else f"a {type(target).__name__}"
                 why = f"is {what}; {effect.form} on it can't be replayed"
-                return Refusal("accumulator-type", effect.line, name, why)
+                instead = instead_of_change(name) if target is not MISSING else f"define {name} above the loop"
+                return Refusal("accumulator-type", effect.line, name, why, instead, effect.position[1])
         if isinstance(target, UNALIASED):
             continue
         if any(target is _owner(leaf.thing) or overlap(target, leaf.thing) for leaf in leaves):
-            return Refusal("shared-object", line, name, "is changed by the loop that runs over it")
+            return _runs_over(loop, name)
         for other in sorted(loop.reads):
             if target is space.get(other) or overlap(target, space.get(other)):
-                return Refusal("shared-object", line, name, f"is changed by the loop and also read by it, as `{other}`")
+                return _is_also(loop, name, other)
     return None
+
+
+def _runs_over(loop: Loop, name: str) -> Refusal:
+    at = loop.accumulators[name][0].position
+    why = f"is changed at {place(at)} by the loop that runs over it at {place((loop.line, loop.column))}"
+    instead = f"loop over a copy: {name}.copy()"
+    return Refusal("shared-object", loop.line, name, why, instead, loop.column, at)
+
+
+def _is_also(loop: Loop, name: str, other: str) -> Refusal:
+    at = loop.accumulators[name][0].position
+    read = min(read_names(loop.body).refs.get(other, [(loop.line, loop.column)]))
+    why = f"is changed at {place(at)} by the loop, which also reads it at {place(read)}, as `{other}`"
+    instead = f"a copy of it under another name, made above the loop: {other} = {other}.copy()"
+    return Refusal("shared-object", at[0], name, why, instead, at[1], read)
 
 
 def _closed_files(loop: Loop, space: Space) -> list[object]:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from mpnb.plan.advice import GIVE_AS_ARGUMENT
 from mpnb.plan.identity import holds_only_kept, nans_in
 from mpnb.plan.inspector import Inspector
 from mpnb.plan.iterables import holds_objects
@@ -24,7 +25,7 @@ from mpnb.plan.names import read_names
 from mpnb.plan.reader import BodyReader
 from mpnb.plan.space import Space
 from mpnb.plan.tables import SAFE_ITERABLES
-from mpnb.plan.types import Effect, Loop, Refusal
+from mpnb.plan.types import Effect, Loop, Position, Refusal
 from mpnb.plan.values import Problem, Summary
 
 
@@ -64,23 +65,25 @@ def inspect_loop(
     shared = inspector.closed_over() & loop.sets & space.names
     if shared:
         why = "is set by the loop and shared with a function that it calls"
-        return Finding(Refusal("reads-loop-name", loop.line, min(shared), why))
+        return Finding(Refusal("reads-loop-name", loop.line, min(shared), why, GIVE_AS_ARGUMENT, loop.column))
     reads = summary.reads - space.names  # a global of the same name is another one
     for name in sorted(reads & (loop.targets | loop.temporaries)):
         if loop.kind == "for":
             why = "is set by the loop and read by a function that it calls"
-            return Finding(Refusal("reads-loop-name", loop.line, name, why))
+            return Finding(Refusal("reads-loop-name", loop.line, name, why, GIVE_AS_ARGUMENT, loop.column))
     for name in sorted(reads & set(loop.accumulators)):
+        at = loop.accumulators[name][0].position
         why = "is changed by the loop and read by a function that it calls"
-        return Finding(Refusal("accumulator-read", loop.line, name, why))
+        instead = "append to a new list, which the function does not read"
+        return Finding(Refusal("accumulator-read", at[0], name, why, instead, at[1]))
     nan = _nan_at(loop, space, inspector, summary, iterables)
     if nan is not None:
         return Finding(nan)
     if inspector.keeps_sets and inspector.order_place is not None:
         node, where = inspector.order_place
-        line = getattr(node, "lineno", loop.line) if where == "the loop" else loop.line
+        line, column = _placed(node, where, loop)
         why = "may be a set made in the iteration, whose order differs between processes"
-        return Finding(Refusal("set-order", line, ast.unparse(node), why, f"sorted({ast.unparse(node)})"))
+        return Finding(Refusal("set-order", line, ast.unparse(node), why, f"sorted({ast.unparse(node)})", column))
     return Finding(None, inspector.orders)
 
 
@@ -99,15 +102,22 @@ def _nan_at(
     anywhere, as_key = nans_in([*reached, *iterables, *inspector.alive])
     if anywhere and by_key:
         why = "may hold a nan, of which results come home as other objects, each a key of its own"
-        return Refusal("identity", loop.line, loop.label, why, "math.isnan or pd.isna")
+        return Refusal("identity", loop.line, loop.label, why, "math.isnan or pd.isna", loop.column)
     place = inspector.compares if anywhere else None
     place = place or (inspector.looks_up if as_key else None)
     if place is None:
         return None
     node, where = place
-    line = getattr(node, "lineno", loop.line) if where == "the loop" else loop.line
+    line, column = _placed(node, where, loop)
     why = "may look for a nan, which is only found where it is the same object"
-    return Refusal("identity", line, ast.unparse(node), why, "math.isnan or pd.isna")
+    return Refusal("identity", line, ast.unparse(node), why, "math.isnan or pd.isna", column)
+
+
+def _placed(node: ast.AST, where: str, loop: Loop) -> Position:
+    """The place of a part of the loop; of a part of a helper, the loop's own."""
+    if where != "the loop":
+        return loop.line, loop.column
+    return getattr(node, "lineno", loop.line), getattr(node, "col_offset", loop.column)
 
 
 def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary, iterables: Sequence[object]) -> None:

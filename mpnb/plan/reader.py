@@ -8,6 +8,7 @@ import functools
 import types
 from collections.abc import Iterable
 
+from mpnb.plan.advice import KEEP_ELSEWHERE
 from mpnb.plan.calls import Calls
 from mpnb.plan.identity import holds_only_kept, is_copied
 from mpnb.plan.library import instead_of, is_library_module, is_own, static_attribute, why_stateful
@@ -66,13 +67,15 @@ class BodyReader(Calls):
 
     def visit_Global(self, node: ast.Global) -> None:
         """A name set as a global outlives the call."""
-        raise self.refuse("hidden-state", node, node.names[0], f"is set as a global by `{self.name}`")
+        raise self.refuse("hidden-state", node, node.names[0], f"is set as a global by `{self.name}`", KEEP_ELSEWHERE)
 
     def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
         """A name of an enclosing function outlives the call, unless that function is defined in here."""
         if self.lambda_names:
             return  # of a function defined in here, whose own variables are this iteration's
-        raise self.refuse("hidden-state", node, node.names[0], f"is kept between calls of `{self.name}`")
+        raise self.refuse(
+            "hidden-state", node, node.names[0], f"is kept between calls of `{self.name}`", KEEP_ELSEWHERE
+        )
 
     def visit_Import(self, node: ast.Import) -> None:
         """Importing a module of the user's own runs it; libraries are taken as pure."""
@@ -89,7 +92,9 @@ class BodyReader(Calls):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         """A class made here would be another one in every process."""
-        raise self.refuse("statement", node, node.name, "is a class made inside the iteration")
+        raise self.refuse(
+            "statement", node, node.name, "is a class made inside the iteration", "make it above the loop"
+        )
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
         """What is asynchronous needs the event loop."""
@@ -173,7 +178,9 @@ class BodyReader(Calls):
             if isinstance(target, ast.Subscript | ast.Attribute):
                 self.change(target.value, node)
             elif isinstance(target, ast.Name) and target.id not in self.locals:
-                raise self.refuse("mutates", node, target.id, "is deleted inside the iteration")
+                raise self.refuse(
+                    "mutates", node, target.id, "is deleted inside the iteration", "delete it after the loop"
+                )
         self.generic_visit(node)
 
     def _check_targets(self, targets: Iterable[ast.expr], node: ast.AST) -> None:
@@ -184,7 +191,8 @@ class BodyReader(Calls):
                     if isinstance(inner, ast.Attribute):
                         self.check_setters(inner)
                 elif isinstance(inner, ast.Name) and inner.id in self.global_names:
-                    raise self.refuse("hidden-state", node, inner.id, f"is set as a global by `{self.name}`")
+                    why = f"is set as a global by `{self.name}`"
+                    raise self.refuse("hidden-state", node, inner.id, why, KEEP_ELSEWHERE)
 
     def visit_Assign(self, node: ast.Assign) -> None:
         """A store into something changes it."""
@@ -204,7 +212,8 @@ class BodyReader(Calls):
         """`x += y` may change the object that x is, or bind x anew."""
         if isinstance(node.target, ast.Name):
             if node.target.id in self.global_names:
-                raise self.refuse("hidden-state", node, node.target.id, f"is set as a global by `{self.name}`")
+                why = f"is set as a global by `{self.name}`"
+                raise self.refuse("hidden-state", node, node.target.id, why, KEEP_ELSEWHERE)
             if self.local(node.target.id).fresh == 0 and not is_number(node.value):
                 # x += [1] changes the list that x is; with a number on the right only an array could change,
                 # and those are read-only in a worker
@@ -344,7 +353,7 @@ class BodyReader(Calls):
             if kept is None and (isinstance(thing, types.GeneratorType) or _is_iterator(thing)):
                 kept = "stateful", f"is a {type(thing).__name__}, which keeps a state of its own"
             if kept is not None:
-                raise self.refuse(kept[0], node, node.id, kept[1], instead_of(kept[0]))
+                raise self.refuse(kept[0], node, node.id, kept[1], instead_of(*kept))
             self.inspector.meet(thing)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import types
 
+from mpnb.plan.advice import KEEP_ELSEWHERE, instead_of_change
 from mpnb.plan.evaluator import Evaluator
 from mpnb.plan.library import is_own
 from mpnb.plan.loops import is_wrapper
@@ -19,7 +20,15 @@ class Rules(Evaluator, ast.NodeVisitor):
 
     def refuse(self, code: str, node: ast.AST, name: str, why: str, instead: str = "") -> Problem:
         """A refusal at this place, to be raised."""
-        return Problem(Refusal(code, getattr(node, "lineno", 0), name, why, instead))
+        return Problem(Refusal.at(code, node, name, why, instead))
+
+    def visit(self, node: ast.AST) -> None:
+        """Read a part; what was found in what it calls is a problem of this place."""
+        try:
+            super().visit(node)
+        except Problem as problem:
+            problem.find_place(node)
+            raise
 
     def change(self, target: ast.expr, node: ast.AST, needed: int = 1) -> None:
         """Something is changed: it must be fresh, or be a parameter whose caller then has to see to it."""
@@ -27,7 +36,7 @@ class Rules(Evaluator, ast.NodeVisitor):
         for inner in ast.walk(target):
             if isinstance(inner, ast.Attribute) and self.inspector.is_of_class(inner.attr):
                 why = "is kept on a class, whose instances share it, and is changed inside the iteration"
-                raise self.refuse("hidden-state", node, ast.unparse(target), why)
+                raise self.refuse("hidden-state", node, ast.unparse(target), why, KEEP_ELSEWHERE)
         if value.fresh >= needed:
             return
         roots = value.roots if value.fresh == 0 else frozenset()
@@ -42,8 +51,9 @@ class Rules(Evaluator, ast.NodeVisitor):
         root = root_name(target)
         if root is not None and root not in self.locals and isinstance(self.lookup(root), types.FunctionType | type):
             why = "keeps state on a function or class, which is changed inside the iteration"
-            raise self.refuse("hidden-state", node, name, why)
-        raise self.refuse("mutates", node, name, "is changed inside the iteration, and it outlives the iteration")
+            raise self.refuse("hidden-state", node, name, why, KEEP_ELSEWHERE)
+        why = "is changed inside the iteration, and it outlives the iteration"
+        raise self.refuse("mutates", node, name, why, instead_of_change(name))
 
     def check_unpacking(self, target: ast.expr, value: ast.expr) -> None:
         """`a, b = x` takes an order from x, and a store into something keeps what is stored."""

@@ -35,25 +35,57 @@ REFUSALS: Final[Mapping[str, str]] = {
 }
 
 
+#: Line and column of something in a cell: lines as the editor counts, columns from 0 as `ast` does.
+Position = tuple[int, int]
+
+
+def place(position: Position) -> str:
+    """A place in words, both as the editor counts.
+
+    Examples
+    --------
+    >>> place((5, 8))
+    'line 5 col 9'
+    """
+    return f"line {position[0]} col {position[1] + 1}"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A loop that mpnb will not split, and why; a value, not an error."""
+    """A loop that mpnb will not split, and why; a value, not an error.
+
+    `line` and `column` are those of what stands in the way; `column` is None where only the line is known. Where two
+    accesses conflict, `other` is the second one, and `why` names both places.
+    """
 
     code: str
     line: int
     name: str
     why: str
     instead: str = ""
+    column: int | None = None
+    other: Position | None = None
 
     def __post_init__(self) -> None:
         if self.code not in REFUSALS:
             msg = f"unknown refusal code {self.code!r}"
             raise ValueError(msg)
 
+    @classmethod
+    def at(cls, code: str, node: ast.AST, name: str, why: str, instead: str = "") -> Refusal:
+        """What stands in the way is this part of the cell."""
+        return cls(code, getattr(node, "lineno", 0), name, why, instead, getattr(node, "col_offset", None))
+
     @property
     def reason(self) -> str:
-        """The refusal in one line: what, why, and what to do instead where there is something."""
+        """The refusal in one line: what, why, where, and what to do instead where there is something."""
+        return self.told()
+
+    def told(self, site: Position | None = None) -> str:
+        """The same beside the site's own place, which need not be said again."""
         text = f"`{self.name}` {self.why}" if self.name else self.why
+        if self.column is not None and self.other is None and site != (self.line, self.column):
+            text += f" ({place((self.line, self.column))})"
         return f"{text}; instead: {self.instead}" if self.instead else text
 
 
@@ -71,6 +103,11 @@ class Effect:
     line: int
     replay: ast.stmt
     can_raise: bool
+
+    @property
+    def position(self) -> Position:
+        """Where the statement stands that it is made of."""
+        return self.line, self.replay.col_offset
 
 
 @dataclass(slots=True)

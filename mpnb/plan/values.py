@@ -6,8 +6,9 @@ holding things that may not be, 0 anything else. Only fresh things may be change
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from mpnb.plan.types import Refusal
@@ -99,3 +100,9 @@ class Problem(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason)
         self.refusal = refusal
+
+    def find_place(self, node: ast.AST) -> None:
+        """Give it the column of the part that it was found in, where it has none: the innermost one in its line."""
+        refusal = self.refusal
+        if refusal.column is None and refusal.line == getattr(node, "lineno", None):
+            self.refusal = replace(refusal, column=getattr(node, "col_offset", None))
