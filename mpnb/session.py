@@ -48,7 +48,7 @@ from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan, place
 from mpnb.record import Record, Site
 from mpnb.streams import SEEDED, SHARED, Streams
 from mpnb.trial import Trial
-from mpnb.weight import Weight, weigh, weigh_names
+from mpnb.weight import Weight, ids_in, weigh, weigh_made, weigh_names
 
 #: Seconds that a site runs in the kernel before it is asked whether the pool would pay.
 PROBE_S: Final = 0.010
@@ -62,6 +62,7 @@ KEPT_BYTES: Final = 256 << 20
 _HOUSE: Final = str(Path(__file__).parent)
 
 _Made = TypeVar("_Made", list[Any], set[Any], dict[Any, Any])
+_FILLING: Final = frozenset({"append", "extend", "add", "update", "setitem"})  # effects whose operands stay to be seen
 _ENDS: Final = frozenset({planning.BREAK, planning.RETURN})
 _KERNEL, _POOL, _REST, _DONE = "kernel", "pool", "rest", "done"
 
@@ -365,6 +366,7 @@ class SiteRun:
         self.head: Any = None  # what a comprehension has made so far
         self.turn = -1  # which pass over the site this is
         self.streams: Streams | None = None
+        self.figures: worth.Figures | None = None  # what the decision for the pool was made by
         self.stick: worth.Yardstick | None = None  # what an iteration takes in the kernel
         self.watch: worth.Watch | None = None  # whether the workers are any faster
         self.slower = ""  # why they are not: no more items are sent
@@ -399,7 +401,7 @@ class SiteRun:
         self.index = 0
         self.head = None
         self.held = self.before = None
-        self.stick = self.watch = None
+        self.figures = self.stick = self.watch = None
         self.slower = ""
         self.in_rest = False
 
@@ -665,7 +667,8 @@ class SiteRun:
         if verdict.pays and worth.wants_another(figures, count):
             return False
         if verdict.pays:
-            verdict = worth.judge(self._with_sending(figures))
+            self.figures = self._with_sending(figures)
+            verdict = worth.judge(self.figures)
         self.site.reason = verdict.reason
         return verdict.pays
 
@@ -682,6 +685,31 @@ class SiteRun:
             names_s=worth.sending_s(names.objects, names.nbytes),
             item_s=worth.sending_s(items.objects, items.nbytes),
         )
+
+    def _pays_home(self) -> bool:
+        """Tell whether the pool still pays now that it is seen what the kernel's iterations have made.
+
+        That is only there once the loop has been left: a comprehension's list is nobody's until it is done.
+        """
+        figures = self.figures
+        if figures is None or not self.index:
+            return True
+        made = self._made()
+        verdict = worth.judge(dataclasses.replace(figures, result_s=worth.sending_home_s(made.objects, made.nbytes)))
+        if not verdict.pays:
+            self.site.reason = verdict.reason
+        return verdict.pays
+
+    def _made(self) -> Weight:
+        """What an iteration has made, on the average, but for what it has from the notebook: a reference comes home."""
+        look_up = self._look().get
+        grown = [name for name, effects in self.loop.accumulators.items() if any(e.form in _FILLING for e in effects)]
+        filled = [look_up(name) for name in grown] if self.head is None else [self.head]
+        known = ids_in([*self._safe_leaves(), *(look_up(name) for name in self.loop.reads)])
+        try:
+            return sum((weigh_made(each, self.index, known) for each in filled), Weight())
+        except Exception:  # an object that can't bear to be looked at
+            return Weight()
 
     def _safe_leaves(self) -> list[Any]:
         return [leaf.thing for leaf in self.leaves if planning.is_safe(leaf.thing)]
@@ -719,6 +747,8 @@ class SiteRun:
     def pool(self) -> Iterator[Replay]:
         """Run what is left in the pool and yield its iterations in order; ends early for a rest in the kernel."""
         __tracebackhide__ = True
+        if self.phase == _POOL and not self._pays_home():
+            self.phase = _REST
         if self.phase != _POOL:
             return
         run = self.run

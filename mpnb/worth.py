@@ -19,7 +19,8 @@ from typing import Final
 
 from mpnb.events import BatchFinished
 
-WORTH_S: Final = 0.050  # serial seconds that must be left: nobody waits for less
+WORTH_S: Final = 0.080  # serial seconds that must be left: two workers save 30 ms of them, a busy machine takes as much
+TAIL_S: Final = 0.025  # serial seconds that are too few to look at the clock for
 HANDOVER_S: Final = 0.010  # look into the loop, encode its names, have the first task answered: 4 to 15 ms measured
 ITEM_S: Final = 8e-6  # of both processes, to pull, send, take in and replay an iteration that does nothing
 MAIN_S: Final = 5e-6  # the kernel's part of that, which no worker shares
@@ -27,6 +28,7 @@ MARGIN: Final = 1.2  # an estimate has to promise more than nothing
 
 OBJECT_S: Final = 2e-6  # to encode a small object here, and decode and watch it in each worker
 BYTE_S: Final = 1.5e-9  # to copy a byte into shared memory, and map it
+HOME_BYTE_S: Final = 1.0e-9  # to copy a byte of a result there and out of it again: 0.45 and 0.1 to 0.55 ns measured
 
 BATCH_S: Final = 0.001  # work in a batch of the kernel's own iterations, between two looks at the clock
 
@@ -47,7 +49,7 @@ class Figures:
     """What is known of a loop before it is handed over.
 
     `each_s` serial seconds of an iteration; `left` how many there still are; `names_s` seconds to send what all
-    iterations read, `item_s` to send one iteration's input.
+    iterations read, `item_s` to send one iteration's input, `result_s` to send home what it makes.
     """
 
     each_s: float
@@ -55,6 +57,7 @@ class Figures:
     workers: int
     names_s: float = 0.0
     item_s: float = 0.0
+    result_s: float = 0.0
 
     @property
     def serial_s(self) -> float:
@@ -64,7 +67,9 @@ class Figures:
     @property
     def pool_s(self) -> float:
         """Seconds that the pool would need."""
-        each = max(MAIN_S + self.item_s, (self.each_s + ITEM_S + self.item_s) / max(1, self.workers))
+        alone = MAIN_S + self.item_s + self.result_s / 2  # the kernel unpacks what the workers have packed
+        together = self.each_s + ITEM_S + self.item_s + self.result_s
+        each = max(alone, together / max(1, self.workers))
         turns = math.ceil(self.left / max(1, self.workers)) * self.each_s
         return HANDOVER_S + self.names_s + max(self.left * each, turns)
 
@@ -97,12 +102,21 @@ def judge(figures: Figures) -> Verdict:
     if sending > 0.25 * figures.serial_s:
         words = f"sending what it needs would take {sending:.2f} s, finishing it here {figures.serial_s:.2f} s"
         return Verdict(False, words)
+    home_s = figures.left * figures.result_s
+    if home_s > 0.25 * figures.serial_s:
+        words = f"sending home what it makes would take {home_s:.2f} s, finishing it here {figures.serial_s:.2f} s"
+        return Verdict(False, words)
     return Verdict(False)
 
 
 def sending_s(objects: float, nbytes: float) -> float:
     """Seconds to send so many small objects and so many bytes of arrays."""
     return objects * OBJECT_S + nbytes * BYTE_S
+
+
+def sending_home_s(objects: float, nbytes: float) -> float:
+    """Seconds, of both processes, to send home so many small objects and so many bytes of arrays."""
+    return objects * OBJECT_S + nbytes * HOME_BYTE_S
 
 
 def wants_another(figures: Figures, count: int) -> bool:
@@ -124,7 +138,7 @@ def is_tail(seconds: float, count: int, total: int | None) -> bool:
     """Tell whether what is left of a loop is so little that the clock need not be looked at any more."""
     if total is None or seconds < BATCH_S or count * 4 < total:
         return False
-    return (total - count) * seconds / count < WORTH_S / 2
+    return (total - count) * seconds / count < TAIL_S
 
 
 @dataclass(frozen=True, slots=True)

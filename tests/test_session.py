@@ -178,15 +178,15 @@ def test_a_long_loop_goes_to_the_engine_after_its_probe() -> None:
     engine = ScriptedEngine()
 
     names, record = run_cell(
-        "out = []\nfor i in range(12):\n    time.sleep(0.006)\n    out.append(i)\n",
+        "out = []\nfor i in range(20):\n    time.sleep(0.006)\n    out.append(i)\n",
         {"time": time},
         engine,
         Options(),
     )
 
-    assert names["out"] == list(range(12))
-    assert 0 < engine.jobs[0].first < 12
-    assert record.sites[0].iterations == 12
+    assert names["out"] == list(range(20))
+    assert 0 < engine.jobs[0].first < 20
+    assert record.sites[0].iterations == 20
 
 
 class Clock:
@@ -266,6 +266,56 @@ def test_a_loop_whose_names_take_longer_to_send_stays(clock: Clock) -> None:
     assert names["out"] == list(range(100))
     assert engine.jobs == []
     assert "sending what it needs would take" in record.sites[0].reason
+
+
+MADE = {
+    "list": "out = [(work(), new(i))[1] for i in range(100)]",
+    "two for each": "out = [(work(), new(i))[1] for i in range(100) for _ in (1, 2)]",
+    "set": "out = {(work(), new(i))[1] for i in range(100)}",
+    "dict": "out = {i: (work(), new(i))[1] for i in range(100)}",
+    "append": "out = []\nfor i in range(100):\n    work()\n    out.append(new(i))\n",
+    "fill": "out = [None] * 100\nfor i in range(100):\n    work()\n    out[i] = new(i)\n",
+    "key": "out = {}\nfor i in range(100):\n    work()\n    out[i] = new(i)\n",
+}
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_a_loop_whose_results_take_longer_to_send_stays(kind: str, clock: Clock) -> None:
+    """What the first iterations have made is looked at before anything is sent; the line says what it would take."""
+    engine = ScriptedEngine()
+    cell = MADE[kind]
+
+    names, record = run_cell(
+        cell, {"work": clock.work, "new": lambda i: (i, *map(str, range(10_000)))}, engine, Options()
+    )
+
+    assert len(names["out"]) == (200 if kind == "two for each" else 100)
+    assert names.get("i", 99) == 99
+    assert engine.jobs == []
+    site = record.sites[0]
+    assert not site.parallel
+    assert site.iterations == site.kernel_iterations == 100
+    assert "sending home what it makes would take" in site.reason
+
+
+@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("result", ["small", "the notebook's own"])
+def test_a_loop_whose_results_are_light_is_split(kind: str, result: str, clock: Clock) -> None:
+    """What comes home as a reference to what the notebook has weighs nothing, however large it is."""
+    engine = ScriptedEngine()
+    held = (("x",) * 10_000,)
+    new = {"small": lambda i: (i, "x"), "the notebook's own": lambda i: (i, held[0])}[result]
+
+    names, record = run_cell(
+        MADE[kind].replace("new(i)", "(held, new(i))[1]"),
+        {"work": clock.work, "new": new, "held": held},
+        engine,
+        Options(),
+    )
+
+    assert len(names["out"]) == (200 if kind == "two for each" else 100)
+    assert engine.jobs
+    assert record.sites[0].parallel
 
 
 @pytest.mark.parametrize(

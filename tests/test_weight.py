@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mpnb.weight import Weight, weigh, weigh_names
+from mpnb.weight import Weight, ids_in, weigh, weigh_made, weigh_names
 
 
 class Held:
@@ -99,3 +99,38 @@ def test_names_that_helpers_read_are_weighed_too() -> None:
     assert found["table"].objects > 5000
     assert "unused" not in found
     assert found["len"] == Weight()
+
+
+OWN = [["a"] * 1000, np.zeros(1000)]
+
+
+@pytest.mark.parametrize(
+    ("made", "count", "objects", "nbytes"),
+    [
+        ([], 10, 0, 0),
+        ([np.zeros(1000) for _ in range(10)], 10, 1, 8000),
+        ([np.zeros(1000) for _ in range(10)], 20, 0.5, 4000),
+        ([np.zeros(1000), *[None] * 9], 10, 1, 8000),
+        ({n: np.zeros(1000) for n in range(10)}, 10, 1, 8000),
+        ({str(n) for n in range(10)}, 10, 1, 0),
+        ([["a"] * 1000 for _ in range(10)], 10, 1000, 0),
+        (np.zeros((100, 1000)), 10, 1, 8000),
+        (np.array(1.0), 10, 0, 0),
+        ("text", 10, 0, 0),
+        ([OWN[0]] * 10, 10, 0.2, 0),
+        ([(n, OWN[0], OWN[1]) for n in range(10)], 10, 1.5, 0),
+        ([OWN[1][n:] for n in range(10)], 10, 1, 0),
+    ],
+    ids=[
+        "nothing", "arrays", "every second", "filled before", "dict", "set", "lists", "rows", "a number", "text",
+        "the notebook's own", "with them inside", "views of them",
+    ],
+)  # fmt: skip
+def test_what_iterations_made_is_weighed_by_the_last_of_it(
+    made: Any, count: int, objects: float, nbytes: float
+) -> None:
+    """What is the notebook's own, or a view of it, weighs nothing."""
+    found = weigh_made(made, count, ids_in([OWN]))
+
+    assert objects <= found.objects <= 2 * objects + 1
+    assert found.nbytes == pytest.approx(nbytes, rel=0.01)

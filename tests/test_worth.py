@@ -14,6 +14,7 @@ from mpnb.worth import (
     is_tail,
     judge,
     next_batch,
+    sending_home_s,
     sending_s,
     wants_another,
     yardstick,
@@ -54,6 +55,23 @@ def test_the_reason_says_what_sending_would_take() -> None:
 
 
 @pytest.mark.parametrize(
+    ("workers", "result_s", "pays"),
+    [
+        pytest.param(2, 0.0005, True, id="a tenth of the work"),
+        pytest.param(2, 0.005, False, id="as much as the work"),
+        pytest.param(8, 0.005, True, id="eight workers pack beside each other"),
+        pytest.param(64, 0.012, False, id="and the kernel alone unpacks"),
+    ],
+)
+def test_results_have_to_come_home(workers: int, result_s: float, pays: bool) -> None:
+    """One half of what they cost falls to the workers, the other to the kernel; the reason says how much it is."""
+    verdict = judge(Figures(0.005, 200, workers, result_s=result_s))
+
+    assert verdict.pays is pays
+    assert pays or f"sending home what it makes would take {200 * result_s:.2f} s" in verdict.reason
+
+
+@pytest.mark.parametrize(
     ("count", "left", "workers", "another"),
     [(1, 40, 2, True), (1, 39, 2, False), (1, 40, 4, False), (2, 400, 2, False)],
 )
@@ -66,6 +84,8 @@ def test_sending_grows_with_objects_and_bytes() -> None:
     """A list of a million strings costs seconds, an array of eight megabytes milliseconds."""
     assert sending_s(1e6, 0) > 1
     assert 0.001 < sending_s(1, 8e6) < 0.1
+    assert sending_home_s(1e6, 0) > 1
+    assert 0.001 < sending_home_s(1, 8e6) < sending_s(1, 8e6)
 
 
 @pytest.mark.parametrize(
