@@ -593,7 +593,7 @@ class Record:
             job.wasted = job.costs.beyond(limit)
             job.yardstick = job.scale(site.kernel_s, site.kernel_iterations)
             site.yardstick = job.yardstick
-            core_s += job.workers * ((job.end or at) - job.start)
+            core_s += job.workers * ((at if job.end is None else job.end) - job.start)
             for name, seconds in job.account(at).items():
                 lost[name] += seconds
         self._settle(site, lost, core_s)

@@ -249,6 +249,18 @@ def test_the_record_says_what_it_knows_while_the_run_goes_on():
     assert sum(record.losses.values()) == pytest.approx(record.core_s)
 
 
+def test_a_job_that_ends_as_the_run_begins_takes_no_time():
+    """Two jobs begin at the very start and the first one's end never comes: it counts for nothing, the second in full."""
+    record = run(
+        JobStarted(at=100.0, site=0, workers=2, encode_s=0.0, nbytes=5),
+        JobStarted(at=100.0, site=0, workers=2, encode_s=0.0, nbytes=5),
+        SiteEnded(at=101.0, site=0, iterations=0),
+    )
+
+    assert record.core_s == pytest.approx(2)
+    assert sum(record.losses.values()) == pytest.approx(2)
+
+
 # ------------------------------------------------------------------------------------------------------ random events
 
 seconds = st.floats(0, 5, allow_nan=False).map(lambda s: round(s, 6))
