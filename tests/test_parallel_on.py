@@ -32,11 +32,12 @@ def mine(result) -> list[str]:
 
 
 def steady(text: str) -> str:
-    """Take out colours, times and addresses."""
+    """Take out colours, times and addresses, and the lines that `%time` adds where compiling took long."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     text = re.sub(r"Cell In\[\d+\]|/tmp/\S+|0x[0-9a-f]+|at 0x\S+", "…", text)
     text = re.sub(r"\n +\[\.\.\. skipping hidden \d+ frame\]\n", "", text)
-    return re.sub(r"[\d.]+ (ns|[µμ]s|ms|s)\b", "…", text)
+    text = re.sub(r"^(Compiler|Parser) *: .*\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"[\d.]+(e\+\d+)? (ns|[µμ]s|ms|s)\b", "…", text)
 
 
 # Each runs in a kernel after `%parallel on` and in one without it; all that a front end gets is the same. Whether the
