@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -135,6 +136,42 @@ class _Notebook:
 
 
 notebook: Final = _Notebook()
+
+
+#: Seconds from which on an iteration is long: what it takes to send home all that it sets is little beside them.
+LONG_S: Final = 0.05
+
+
+class _Turn:
+    """The running iteration of a worker: since when it runs, and which of its effects may be left out."""
+
+    began: float = 0.0
+    extra: tuple[int, ...] = ()
+
+
+turn: Final = _Turn()
+
+
+class IfLong:
+    """In the place of False for "is this the last item?": true all the same, once the iteration has taken long.
+
+    The last iteration sends home what every iteration sets. Where a long one does so as well, the loop can be cut short
+    after it without doing it again. These effects (`numbers`) may be left out where they can't be sent.
+    """
+
+    __slots__ = ("numbers",)
+
+    def __init__(self, numbers: tuple[int, ...]) -> None:
+        self.numbers = numbers
+
+    def __bool__(self) -> bool:
+        if time.perf_counter() - turn.began < LONG_S:
+            return False
+        turn.extra = self.numbers
+        return True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return IfLong, (self.numbers,)
 
 
 #: How an effect uses its operands up, so that what the iteration does to them later must not show: what going through

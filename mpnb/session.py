@@ -35,6 +35,7 @@ from mpnb.engine import (
     WARNED,
     Effects,
     Engine,
+    IfLong,
     Job,
     Outcome,
     Running,
@@ -54,8 +55,6 @@ from mpnb.weight import Weight, ids_in, weigh, weigh_made, weigh_names
 PROBE_S: Final = 0.010
 #: Seconds of a site's own run for which it waits in the kernel for a pool that is not ready.
 START_S: Final = 1.0
-#: Seconds that an iteration may take to be run again in the kernel when the loop is cut short.
-REPEAT_S: Final = 0.1
 #: Bytes of results already in the notebook that are also kept for `finished`, so that a sum of arrays stays bounded.
 KEPT_BYTES: Final = 256 << 20
 
@@ -344,6 +343,12 @@ class SiteRun:
         self.run = run
         self.plan = plan
         self.site = site
+        # the numbers of the effects by which an iteration sends home what every iteration sets
+        self.binds = (
+            ()
+            if plan.loop is None
+            else tuple(e.number for e in plan.loop.effects if e.form == "bind" and e.target in plan.loop.kept_last)
+        )
         self.phase = _DONE
         self.opened = False
         self.orders = True  # until it was looked into
@@ -360,7 +365,6 @@ class SiteRun:
         self.index = 0  # of the next iteration that takes place in the notebook
         self.held: Outcome | None = None  # see _replays
         self.before: Replay | None = None  # the iteration whose effects took place last
-        self.pool_s, self.pool_count = 0.0, 0  # seconds that workers took for so many iterations
         self.taken = 0  # iterations from the pool that took effect
         self.kept_bytes = 0
         self.head: Any = None  # what a comprehension has made so far
@@ -754,7 +758,6 @@ class SiteRun:
         run = self.run
         with _interrupts_set_flag(run):
             running: Running | None = None
-            self.pool_s, self.pool_count = 0.0, 0
             self.watch = worth.Watch(run.workers, self.stick) if run.options.probe else None
             try:
                 running = run.engine.run(self._job(), self._feed(), self._tell, run.workers)
@@ -789,9 +792,6 @@ class SiteRun:
         if isinstance(event, BatchFinished) and self.watch is not None and not self.slower:
             self.watch.add(event)
             self.slower = self.watch.look()
-        if isinstance(event, BatchFinished) and event.count:
-            self.pool_s += event.times[-1] - event.times[0]
-            self.pool_count += event.count
         if self.run.interrupted and self.phase == _POOL:
             raise KeyboardInterrupt
 
@@ -806,9 +806,9 @@ class SiteRun:
     def _replays(self, running: Running) -> Iterator[Replay]:
         """Hand outcomes on in order.
 
-        What every iteration sets is sent home by the last one only. So where there is such a name, an outcome is held
-        back until the next one is there: should that one fail, the rest begins with the iteration before it, and the
-        names are what a serial loop had set when it failed.
+        What every iteration sets is sent home by the last one, and by long ones. So where there is such a name, the
+        outcome of a short one is held back until the next one is there: should that one fail, the rest begins with the
+        iteration before it, and the names are what a serial loop had set when it failed.
         """
         for outcome in running:
             if isinstance(outcome.error, WorkerDiedError):
@@ -820,23 +820,21 @@ class SiteRun:
             self._keep(outcome)
             yield from self._held_back()
             self.held = outcome
-            if not self.loop.kept_last or any(entry[0] in _ENDS for entry in outcome.effects):
+            if self._is_whole(outcome):
                 yield from self._held_back()
             if self.run.interrupted:
                 raise KeyboardInterrupt
         if self.slower and self.pulled:
-            yield from self._come_back()
+            self._come_back()
             return
         yield from self._held_back()
         self.phase = _REST if self.pull_error is not None else _DONE
         if self.phase == _DONE:
             self._end_bars()
 
-    def _come_back(self) -> Iterator[Replay]:
+    def _come_back(self) -> None:
         """Go on in the kernel: what was sent has taken place, and nothing more was sent."""
-        if self.held is not None and self.loop.kept_last:  # what it sets has stayed in the worker: done again
-            self.held = None
-        yield from self._held_back()
+        self.held = None  # what it sets has stayed in the worker: done again
         workers = self.run.workers
         self.site.reason = (
             f"went on in the kernel from iteration {self.index + 1}: "
@@ -847,19 +845,23 @@ class SiteRun:
     def _cut_short(self, error: BaseException) -> Iterator[Replay]:
         """End the loop with an error that no iteration raised, after the iteration that is held back.
 
-        What every iteration sets has stayed in the worker, so that iteration takes place in the kernel, unless it is
-        long: an interrupt has to end the cell at once.
+        What it sets has stayed in the worker, so it takes place in the kernel once more.
         """
-        each_s = self.pool_s / max(self.pool_count, 1)
-        if self.held is not None and self.loop.kept_last and each_s < REPEAT_S:
+        if self.held is not None:
             self.held = None
             self.pulled = deque([self.pulled[0]])
             self.pull_error = error
             self.phase = _REST
             return
-        yield from self._held_back()
         self.phase = _DONE
         yield Replay(error=error)
+
+    def _is_whole(self, outcome: Outcome) -> bool:
+        """Tell whether an iteration sent home all that it sets: the loop may end after it."""
+        if not self.binds:
+            return True
+        numbers = {entry[0] for entry in outcome.effects}
+        return numbers.issuperset(self.binds) or not _ENDS.isdisjoint(numbers)
 
     def _held_back(self) -> Iterator[Replay]:
         if self.held is not None:
@@ -894,16 +896,17 @@ class SiteRun:
             chunk=self.run.options.chunk,
         )
 
-    def _feed(self) -> Iterator[tuple[Any, bool]]:
+    def _feed(self) -> Iterator[tuple[Any, bool | IfLong]]:
         """Pull the items, each with whether it is the last one; they are kept until their effects have taken place.
 
         Ends early where the workers are no faster than the kernel, which goes on with what was pulled last.
         """
+        between = IfLong(self.binds) if self.binds and self.trial is None else False
         more = self._pull()
         while more and not self.slower:
             item = self.pulled[-1]
             more = self._pull()
-            yield item, not more
+            yield item, between if more else True
 
     def _pull(self) -> bool:
         """Pull one item; False at the end, or where the iterable raised (raised again when the loop gets there)."""

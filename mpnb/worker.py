@@ -32,15 +32,17 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from mpnb import surroundings, wire
-from mpnb.engine import STDERR, STDOUT, WARNED, Effects
+from mpnb.engine import STDERR, STDOUT, WARNED, Effects, turn
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part
 from mpnb.namespace import Mirror
+from mpnb.weight import Weight, weigh
 
 BATCH_S: Final = 0.02  # results leave at least this often, between two iterations
 BLAS_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
                          "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")  # fmt: skip
 _BLAS_USERS: Final = ("numpy", "scipy", "sklearn", "torch", "numexpr")
+EXTRA: Final = Weight(1000, 1 << 20)  # the most that an iteration of LONG_S sends home without need
 KEPT_NBYTES: Final = 32 << 20  # the most that glibc allows for; of larger blocks each is mapped by itself
 _M_TRIM_THRESHOLD: Final = -1  # malloc.h
 _M_MMAP_THRESHOLD: Final = -3
@@ -113,6 +115,21 @@ class _Batch:
     began_at: float
     effects: list[Effects] = field(default_factory=list)
     times: array[float] = field(default_factory=lambda: array("d"))
+    extra: list[tuple[int, ...]] = field(default_factory=list)  # of each one's effects, the numbers not needed
+
+    def drop_extra(self, *, light: bool = True) -> bool:
+        """Leave out the effects that are not needed, or only those that weigh much; tell whether there were any."""
+        found = False
+        for effects, extra in zip(self.effects, self.extra, strict=True):
+            if extra and (light or _is_heavy(entry[1] for entry in effects if entry[0] in extra)):
+                effects[:] = [entry for entry in effects if entry[0] not in extra]
+                found = True
+        return found
+
+
+def _is_heavy(things: Iterable[object]) -> bool:
+    weight = sum(map(weigh, things), Weight())
+    return weight.objects > EXTRA.objects or weight.nbytes > EXTRA.nbytes
 
 
 class _Cancelled(Exception):
@@ -309,6 +326,7 @@ class Worker:
                     break
                 piece.next = index + 1
             effects: Effects = []
+            turn.began, turn.extra = now, ()
             kind_text = self._call(function, items[index - piece.first], effects, index)
             then, now = now, time.perf_counter()
             if self._cancelled:
@@ -317,6 +335,7 @@ class Worker:
                 stop = (kind_text[0], index, kind_text[1])
                 break
             batch.effects.append(effects)
+            batch.extra.append(turn.extra)
             batch.times.append(then)
             batch.times.append(now)
             if now - batch.began_at > BATCH_S and piece.next < piece.stop:
@@ -381,6 +400,7 @@ class Worker:
             stop = ("tripped", batch.first, changed)
             batch = _Batch(batch.first, batch.began_at)
         elif batch.effects:
+            batch.drop_extra(light=False)
             try:
                 frames = [self._mirror.encode_effects(batch.effects)]
             except Exception as error:
@@ -400,8 +420,15 @@ class Worker:
             self._send(("spoiled",))
         return stop
 
-    def _find_unsendable(self, batch: _Batch, error: Exception) -> tuple[str, int, str]:
-        """Cut the batch before the first iteration whose effects can't be encoded."""
+    def _find_unsendable(self, batch: _Batch, error: Exception) -> tuple[str, int, str] | None:
+        """Cut the batch before the first iteration whose effects can't be encoded; None where only extra ones can't."""
+        if batch.drop_extra():
+            try:
+                self._mirror.encode_effects(batch.effects)
+            except Exception as found:
+                error = found
+            else:
+                return None
         place = 0  # where each can be sent by itself, all of them have to be done by the kernel
         for number, effects in enumerate(batch.effects):
             try:

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "wire": "buffers frames",
     "interpreter": "__init__",  # only to learn where the package lies
     # inside a worker
-    "worker": "errors engine surroundings frames namespace wire",
+    "worker": "errors engine surroundings frames namespace weight wire",
     "template": "wire worker",
     # the kernel's side of the pool
     "scheduler": "events",

@@ -148,6 +148,35 @@ def test_an_interrupt_leaves_the_state_between_two_iterations(bench: Bench, trie
     assert amid >= tries // 10
 
 
+LONG = pytest.mark.parametrize(
+    "tries", [pytest.param(4, id="some"), pytest.param(80, id="many", marks=pytest.mark.full)]
+)
+
+
+@LONG
+@pytest.mark.parametrize("kept", ["t", "large", "unsendable"])
+def test_an_interrupt_of_long_iterations_leaves_the_state_between_two_of_them(
+    bench: Bench, kept: str, tries: int
+) -> None:
+    """What every iteration sets is that of the last one that took effect, also where it takes a tenth of a second."""
+    extra = {"t": "", "large": "big = np.full(1 << 18, i)", "unsendable": "later = (x for x in [i])"}[kept]
+    met = amid = 0
+    for number in range(tries):
+        chance = random.Random(f"long {kept} {number}")
+        cell = a_loop([*a_body(chance, ""), *([extra] if extra else [])])
+        setup = f"{SETUP}busy = {chance.choice([0.06, 0.12])}\nxs = list(range(3, 15))\n"
+        run = interrupt(bench, setup + "limit = None", cell, chance.uniform(0.1, 0.5))
+        if run.picture is None or "KeyboardInterrupt" not in run.picture.error:
+            continue
+        met += 1
+        amid += 0 < run.done < 12
+        serial = bench.run(f"{setup}limit = {run.done}", cell, "plain")
+        differences = [line for line in run.picture.differs_from(serial) if not line.startswith(("limit:", "error:"))]
+        assert not differences, f"try {number}, after {run.done} of 12 iterations:\n{cell}"
+    assert met >= tries // 2
+    assert amid >= tries // 4
+
+
 @TRIES
 def test_an_interrupted_comprehension_leaves_its_name_as_it_was(bench: Bench, tries: int) -> None:
     """What it printed are the prints of its first iterations, each whole."""
