@@ -45,6 +45,8 @@ MARK: Final = "%%parallel"
 _LEADING_OPTIONS: Final = re.compile(
     r"\s*((?:(?:-n\s*\S+|--(?:on|seed|chunk|trust)[\s=]\s*\S+|--[a-z][a-z-]*)(?:\s+|$))*)(.*)", re.DOTALL
 )
+#: What a refusal's line ends in, in brackets or without, or nothing.
+_CODE: Final = re.compile(r"\s*(?:\[?([a-z]+(?:-[a-z]+)*)\]?)?\s*")
 #: Cell magics that run the cell as Python through IPython: %%parallel goes below them.
 _TRANSPARENT: Final = frozenset({"%%time", "%%capture"})
 #: What the names begin with that a rewritten cell uses, and that go when it is over.
@@ -363,7 +365,7 @@ class CellTransformer(ast.NodeTransformer):
     # -- %parallel ---------------------------------------------------------------------------------------------------
 
     def command(self, line: str) -> Any:
-        """Do what `%parallel` was given: `on`, `off`, an expression, or nothing."""
+        """Do what `%parallel` was given: `on`, `off`, `why`, an expression, or nothing."""
         word, _, rest = line.strip().partition(" ")
         match word:
             case "":
@@ -374,6 +376,12 @@ class CellTransformer(ast.NodeTransformer):
                 if options.explain or options.compare:
                     raise UsageError("%parallel on: --explain and --compare are for one cell")
                 self.always, self.on_line = options, rest.strip()
+                return None
+            case "why" if (asked := _CODE.fullmatch(rest)) and (asked[1] or word not in self.shell.user_ns):
+                from mpnb.plan.refusals import explain_code, list_codes
+
+                code = asked[1]
+                print(explain_code(code) if code else list_codes())  # noqa: T201 -- the answer to what was asked
                 return None
             case "off" if not rest.strip():
                 self.always = None
@@ -485,7 +493,8 @@ def _help() -> str:
     text = """Run the loops of this cell on every core, with the result that the cell gives without this line.
 
     Comprehensions, generator expressions inside list/sum/max/min/sorted/dict/set/tuple, map(f, xs) and for loops are
-    split where that can be shown to be safe; the others stay serial, and one line says why.
+    split where that can be shown to be safe; the others stay serial, and one line says why: where, what, and what to
+    write instead. It ends in a code, as [carried]: `%parallel why carried` explains that, with a cell before and after.
     `mpnb.last_run().sites` tells of each.
 
     """
@@ -498,6 +507,8 @@ _COMMAND_HELP: Final = """Split every cell that follows, or one expression.
                               nothing is shown and the cell runs as it does without
     %parallel off             only cells with %%parallel on top are split
     %parallel                 which of the two it is
+    %parallel why CODE        a refusal explained, by the code at the end of its line: %parallel why carried;
+                              without a code, all that there are
     %parallel [options] EXPRESSION
                               the value of one expression: %parallel [load(path) for path in paths]
 

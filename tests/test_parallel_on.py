@@ -241,6 +241,21 @@ def test_an_expression_that_fails(loaded):
     assert value(loaded, SPLIT) == [(2, True)]
 
 
+def test_why_explains_a_refusal(loaded):
+    """`%parallel why` takes the code that a refusal's line ends in; without one it lists them; a variable stays one."""
+    loaded.check("total = 0; xs = [1, 2]")
+    said = loaded.check("%%parallel --no-probe\nfor x in xs:\n    total = x - total").displays[-1]["data"]["text/plain"]
+    assert said.endswith("[carried]"), said
+    for asked in ("carried", "[carried]"):
+        told = loaded.check(f"%parallel why {asked}")
+        assert told.stdout.startswith("carried: a value goes from one iteration to the next\n"), told.stdout
+        assert (told.result, told.stderr) == ({}, "")
+    assert "did you mean 'carried'?" in loaded.check("%parallel why caried").stdout
+    assert loaded.check("%parallel why").stdout.startswith("carried ")
+    loaded.check("why = 5")
+    assert [loaded.check(f"%parallel {text}").result_text for text in ("why", "why + 1")] == ["5", "6"]
+
+
 def test_an_expression_explained_or_refused(loaded):
     """`--explain` and `--strict` hold for an expression as for a cell."""
     loaded.check("xs = [1, 2]")
