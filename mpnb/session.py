@@ -722,7 +722,8 @@ class SiteRun:
         """What the names that the loop stands among mean now."""
         if self.frame is not None:
             own = own_names(self.frame, self.run.names) if self.own is None else self.own
-            self.space = planning.Space(self.run.namespace, self.run.names, own)
+            place = f"{self.frame.f_code.co_qualname}.<locals>."
+            self.space = planning.Space(self.run.namespace, self.run.names, own, place)
         return self.space
 
     def check(self) -> Refusal | None:

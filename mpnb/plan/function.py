@@ -12,8 +12,9 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any, Final
+from typing import Final
 
+from mpnb.plan import codes
 from mpnb.plan.cell import read_body
 from mpnb.plan.names import argument_names, mangled, read_names
 from mpnb.plan.nodes import copied
@@ -171,30 +172,14 @@ def _compiled(function: ast.FunctionDef, code: CodeType) -> CodeType | None:
     module = ast.fix_missing_locations(ast.Module([scope], []))
     flags = code.co_flags & __future__.annotations.compiler_flag
     outer = compile(module, code.co_filename, "exec", flags=flags, dont_inherit=True)
-    made = _inner(_inner(outer, _SCOPE), _MADE)
+    made = codes.inner(codes.inner(outer, _SCOPE), _MADE)
     same = ("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_firstlineno")
     if set(made.co_freevars) != {*code.co_freevars, BEGIN} or any(getattr(made, a) != getattr(code, a) for a in same):
         return None
     if _parameters(made) != _parameters(code):
         return None
-    renamed = _renamed(made, made.co_qualname + ".", code.co_qualname + ".")
+    renamed = codes.renamed(made, made.co_qualname + ".", code.co_qualname + ".")
     return renamed.replace(co_name=code.co_name, co_qualname=code.co_qualname)
-
-
-def _inner(code: CodeType, name: str) -> CodeType:
-    return next(each for each in code.co_consts if isinstance(each, CodeType) and each.co_name == name)
-
-
-def _renamed(code: CodeType, old: str, new: str) -> CodeType:
-    """The same code with all that is defined inside it known by its place in the notebook's function."""
-
-    def fitting(constant: Any) -> Any:
-        if isinstance(constant, CodeType):
-            return _renamed(constant, old, new)
-        return new + constant[len(old) :] if isinstance(constant, str) and constant.startswith(old) else constant
-
-    name = fitting(code.co_qualname)
-    return code.replace(co_qualname=name, co_consts=tuple(fitting(constant) for constant in code.co_consts))
 
 
 __all__ = ["FunctionPlan", "read_function"]

@@ -199,6 +199,8 @@ class _ForReader:
             name, read = min(flow.early.items(), key=lambda item: item[1])
             raise _Refused(self._carried(name, read, min(names.defs.get(name, [read]))))
 
+        if any(effect.can_raise for effect in self.effects):
+            self._check_made(body, targets | temporaries | self.handlers)
         returned = (statement.value for statement in returns.values() if statement is not None and statement.value)
         again = temporaries
         if self.elsewhere is not None:
@@ -226,6 +228,21 @@ class _ForReader:
             body=tuple(node.body),
             returns=tuple(returns.values()),
         )
+
+    def _check_made(self, body: list[ast.stmt], own: frozenset[str]) -> None:
+        """Refuse where a name could be left with something that sees the loop's names.
+
+        Where the replay of an effect raises, names are set from the task, and there these are variables of its own and
+        not the notebook's.
+        """
+        for inner in walked(*body):
+            if not isinstance(inner, ast.Assign | ast.AnnAssign | ast.NamedExpr) or inner.value is None:
+                continue
+            for made in _made_at_once(inner.value):
+                seen = own & {name.id for name in walked(made) if isinstance(name, ast.Name)}
+                if seen:
+                    why = "is kept in what the iteration makes here, and a later change in it could raise"
+                    raise _refuse("statement", made, min(seen), why, "a def above the loop that takes it")
 
     def _carried(self, name: str, read: Position, written: Position) -> Refusal:
         why = f"is read at {place(read)} before this iteration sets it"
@@ -445,6 +462,15 @@ class _Place:
             return None
         kind = form if form == "frame" else f"inner {form} {self.attribute or '[]'}"
         return _Found(kind, self.name, operands, replay, can_raise=True)
+
+
+def _made_at_once(value: ast.expr) -> list[ast.expr]:
+    """The lambdas and generator expressions that a value is or holds; those that are given to a call are its own."""
+    if isinstance(value, ast.Lambda | ast.GeneratorExp):
+        return [value]
+    if isinstance(value, ast.Call):
+        return []
+    return [made for child in children(value) if isinstance(child, ast.expr) for made in _made_at_once(child)]
 
 
 def _is_new(node: ast.expr) -> bool:

@@ -14,12 +14,14 @@ class Space:
     """What each name means where a site stands.
 
     `globals` are the notebook's names. `names` are a function's own, its locals and what it closes over, bound or not;
-    `own` those of them that are bound, as they were when the site was looked at.
+    `own` those of them that are bound, as they were when the site was looked at. `place` is what the qualified names of
+    things begin with that are made there: `outer.<locals>.` in a function.
     """
 
     globals: dict[str, Any]
     names: frozenset[str] = frozenset()
     own: Mapping[str, Any] = field(default_factory=dict)
+    place: str = ""
 
     def get(self, name: str, default: Any = None) -> Any:
         """What a name leads to, builtins left out."""

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import ast
 import functools
+import sys
 import types
 from collections import deque
+from typing import Final
 
 from mpnb.engine import CONSUMED, ITERATED, SLICED, VALUED, entry
+from mpnb.plan import codes
 from mpnb.plan.nodes import placed
 from mpnb.plan.objects import NUMBERS
 from mpnb.plan.space import Space
 from mpnb.plan.types import Loop
+
+_SCOPE: Final = "_mpnb_scope"
+#: Comprehensions that Python makes a function of, and how it calls that: the name of what is made inside tells.
+_OWN_FUNCTION: Final = {"generator": "<genexpr>"} | (
+    {} if sys.version_info >= (3, 12) else {"list": "<listcomp>", "set": "<setcomp>", "dict": "<dictcomp>"}
+)
 
 
 def make_task(loop: Loop, filename: str, space: Space) -> types.FunctionType:
@@ -19,29 +28,27 @@ def make_task(loop: Loop, filename: str, space: Space) -> types.FunctionType:
 
     What it reads of a function's own names it closes over, with the values that they have now.
     """
-    code = _compiled(loop.task, filename, space.names)
+    code = _compiled(loop, filename, space)
     uses = {effect.number: use for effect in loop.effects if (use := _use(effect.form, space.get(effect.target)))}
     cells = tuple(types.CellType(space.own[n]) if n in space.own else types.CellType() for n in code.co_freevars)
     return types.FunctionType(code, space.globals, code.co_name, (functools.partial(entry, uses),), cells)
 
 
-def _compiled(task: ast.FunctionDef, filename: str, names: frozenset[str]) -> types.CodeType:
-    arguments = [ast.arg(name) for name in sorted(names)]
+def _compiled(loop: Loop, filename: str, space: Space) -> types.CodeType:
+    arguments = [ast.arg(name) for name in sorted(space.names)]
     scope = ast.FunctionDef(
-        "_mpnb_scope",
+        _SCOPE,
         ast.arguments(posonlyargs=[], args=arguments, kwonlyargs=[], kw_defaults=[], defaults=[]),
-        [task],
+        [loop.task],
         [],
     )
     if "type_params" in ast.FunctionDef._fields:
         scope.type_params = []  # type: ignore[attr-defined]  # from Python 3.12 on
-    module = ast.Module([placed(scope, task)], [])
-    outer = compile(module, filename, "exec")
-    return _inner(_inner(outer))
-
-
-def _inner(code: types.CodeType) -> types.CodeType:
-    return next(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    module = ast.Module([placed(scope, loop.task)], [])
+    code = codes.inner(codes.inner(compile(module, filename, "exec"), _SCOPE), loop.task.name)
+    own = _OWN_FUNCTION.get(loop.kind)
+    inside = space.place + (f"{own}." if own else "")
+    return codes.renamed(code, f"{code.co_qualname}.<locals>.", inside)
 
 
 def _use(form: str, target: object) -> str | None:

@@ -1044,4 +1044,37 @@ INNER: list[Row] = [
     ),
 ]
 
-WIDENED: list[Row] = [*ITERATORS, *CONSUMED, *INNER]
+# What an iteration makes by a lambda or generator expression: its name and what it sees are the notebook's.
+MADE: list[Row] = [
+    ("made generator is shown", "", "for x in range(4):\n    t = (k for k in range(x))\n    print(t)\n", None),
+    ("made lambda is shown", "", "for x in range(4):\n    print(lambda: x)\n", True),
+    ("made lambda is shown in a list", "", "r = [str(lambda: x) for x in range(4)]\n", True),
+    ("made generator is shown in a generator", "", "r = list(repr(y for y in [x]) for x in range(4))\n", True),
+    ("made lambda is shown in a dict", "", "r = {x: repr(lambda: x) for x in range(4)}\n", True),
+    (
+        "made lambda is kept and a change raises",
+        "found = {}\nkeys = [1, 2, [], 4]",
+        "for k in keys:\n    w = lambda: k\n    found[k] = 1\n",
+        False,
+    ),
+    (
+        "made lambda of no loop name is kept and a change raises",
+        "found = {}\nkeys = [1, 2, [], 4]",
+        "for k in keys:\n    w = lambda v: v + 1\n    found[k] = 1\n",
+        None,
+    ),
+    (
+        "made generator is kept in a pair and a change raises",
+        "found = {}\nkeys = [1, 2, [], 4]",
+        "for k in keys:\n    w = 1, (k for _ in range(3))\n    found[k] = 1\n",
+        False,
+    ),
+    (
+        "made lambda is a key",
+        "found = {}\nkeys = [[3, 1], [2, 0]]",
+        "for n, k in enumerate(keys):\n    w = sorted(k, key=lambda v: v - n)\n    found[n] = w\n",
+        True,
+    ),
+]
+
+WIDENED: list[Row] = [*ITERATORS, *CONSUMED, *INNER, *MADE]
