@@ -34,6 +34,9 @@ BYTES_PER_S: Final = 700_000  # and bytes above a million
 MOST_BYTES: Final = 2_000_000  # of one stream of one process; what is more is counted
 _READ_NBYTES: Final = 1 << 16
 _LOST: Final = 255  # exit code of a process of which nobody knows how it ended, as multiprocessing has it
+#: Held while a descriptor is opened or closed and that is noted, by whatever thread: a process forked in between would
+#: keep it open, or close another of that number.
+_no_fork: Final = threading.RLock()
 
 
 class Sink:
@@ -155,8 +158,9 @@ class Flow:
             if self._left_out:
                 words = f"[mpnb] {self.name} printed {self._left_out / 1e6:,.1f} MB more, which are not shown\n"
                 self._sink.write(words)
-            os.close(self.fd)
-            self.fd = -1
+            with _no_fork:
+                os.close(self.fd)
+                self.fd = -1
 
 
 def _is_readable(fd: int) -> bool:
@@ -216,8 +220,9 @@ class Child:
         if self.on_end is not None:
             self.on_end()
         self.returncode = returncode
-        os.close(self._ended_fd)
-        self._ended_fd = -1
+        with _no_fork:
+            os.close(self._ended_fd)
+            self._ended_fd = -1
         self.born.set()
         self.ended.set()
 
@@ -228,9 +233,10 @@ class Child:
 
     def close(self) -> None:
         """Close the sentinel."""
-        if self.sentinel >= 0:
-            os.close(self.sentinel)
-            self.sentinel = -1
+        with _no_fork:
+            if self.sentinel >= 0:
+                os.close(self.sentinel)
+                self.sentinel = -1
 
     def abandon(self) -> None:
         """In a process forked from the notebook's: close what is not its own."""
@@ -323,7 +329,8 @@ class Children:
         if self._failure is not None:
             raise MpnbError("the thread that looks after processes has failed") from self._failure
         self._count += 1
-        child = self._children[self._count] = Child(self._count, flows, on_end)
+        with _no_fork:
+            child = self._children[self._count] = Child(self._count, flows, on_end)
         self._do(partial(self._watch_flows, flows))
         return child
 
@@ -452,12 +459,13 @@ class Children:
     def _end(self, child: Child, returncode: int) -> None:
         if child.pidfd is not None:
             self._selector.unregister(child.pidfd)
-            os.close(child.pidfd)
-            child.pidfd = None
+            with _no_fork:
+                os.close(child.pidfd)
+                child.pidfd = None
         for flow in child.flows:
             self._forget_flow(flow)
-        self._children.pop(child.number, None)
         child.end(returncode)
+        self._children.pop(child.number, None)  # not before: a process forked by now closes what its like still has
 
     # ------------------------------------------------------------ the template
 
@@ -510,7 +518,8 @@ class Children:
         """Have a process's end seen by its pidfd: its template is gone, and nobody will say how it ended."""
         assert child.pid is not None
         try:
-            child.pidfd = os.pidfd_open(child.pid)
+            with _no_fork:
+                child.pidfd = os.pidfd_open(child.pid)
         except (OSError, AttributeError):  # it has ended, or there are no pidfds here
             self._end(child, _LOST)
         else:
@@ -521,7 +530,8 @@ class Children:
     def _watch_fresh(self, child: Child) -> None:
         assert child.popen is not None
         with contextlib.suppress(OSError, AttributeError):  # no pidfds here: it is asked after from time to time
-            child.pidfd = os.pidfd_open(child.popen.pid)
+            with _no_fork:
+                child.pidfd = os.pidfd_open(child.popen.pid)
             self._selector.register(child.pidfd, selectors.EVENT_READ, partial(self._poll, child))
 
     def _poll(self, child: Child) -> None:
@@ -565,6 +575,7 @@ def parents_lifeline() -> int | None:
 
 
 def _after_fork_in_child() -> None:
+    _no_fork.release()
     if _Here.children is not None:
         _Here.children.abandon()
         _Here.parents_lifeline = _Here.children.lifeline
@@ -584,4 +595,4 @@ def begin(control: socket.socket, about: dict[str, Any], parts: Sequence[Part], 
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_after_fork_in_child)
