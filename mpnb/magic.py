@@ -19,6 +19,7 @@ import ast
 import dataclasses
 import functools
 import importlib
+import itertools
 import re
 import shlex
 import threading
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from IPython.core.error import UsageError
 from IPython.core.magic import no_var_expand
+from IPython.display import publish_display_data
 
 from mpnb.engine import notebook
 from mpnb.errors import MpnbError
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from mpnb.engine import Engine
+    from mpnb.outlook import Outlook
     from mpnb.session import Options, Run
     from mpnb.view import View
 
@@ -113,7 +116,12 @@ def _parser() -> _LineParser:
     )
     add("--on", type=_engine_name, metavar="ENGINE", default="local", help="where to run: only 'local'")
     add("--no-probe", action="store_true", help="send every iteration to the pool at once; overrides no refusal")
-    add("--explain", action="store_true", help="show the plan of the cell; runs nothing")
+    add(
+        "--explain",
+        action="store_true",
+        help="show a table of what the cell would do: each loop's verdict, "
+        "the class and size of its names, and the time to expect, from an earlier run of the cell; runs nothing",
+    )
     add(
         "--compare",
         action="store_true",
@@ -230,6 +238,13 @@ class _Cell:
     marked: bool = True
     run: Run | None = None
     view: View | None = None
+    text: str = ""  # of an expression, which IPython does not announce
+
+    @property
+    def source(self) -> str:
+        """The cell as it was written, but for magics on top."""
+        lines = (self.text or getattr(self.info, "raw_cell", None) or "").splitlines()
+        return "\n".join(itertools.dropwhile(lambda line: line.startswith("%%"), lines))
 
     def takes(self, tree: ast.Module) -> bool:
         """Tell whether this is the cell's own code: its first tree, or the one that `%%time` makes of its body."""
@@ -304,15 +319,15 @@ class CellTransformer(ast.NodeTransformer):
         listeners = [here.view.on_event] if here.view else []
         now = session.current()
         before = now.last
-        run = now.begin(cell, self.shell.user_ns, options, listeners)
+        run = now.begin(cell, self.shell.user_ns, options, listeners, source=here.source)
         here.marked = marked
         if not marked:
             now.last = before  # a cell that asks for last_run() gets what it gets without `on`
         if here.view:
             here.view.attach(run)
         if options.explain:
-            for line in run.explain() or ["nothing to split"]:
-                print(f"[mpnb] {line}")  # noqa: T201 -- the answer to what was asked
+            _show_outlook(run.explain(node))
+            run.end("finished")
             cell.tree.body = []
             return cell.tree
         here.run = run
@@ -401,7 +416,7 @@ class CellTransformer(ast.NodeTransformer):
         tree = ast.parse(text, filename)
         if not (len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr)):
             raise UsageError("%parallel takes one expression, or on, or off; for statements, %%parallel stands on top")
-        self.cells.append(_Cell())
+        self.cells.append(_Cell(text=text))
         status = "failed"
         try:
             tree = self._rewritten(tree, options, marked=True)
@@ -419,6 +434,15 @@ class CellTransformer(ast.NodeTransformer):
         finally:
             self.finish(status)
             self.cells.pop()
+
+
+def _show_outlook(outlook: Outlook) -> None:
+    """Show what a cell would do, as a table."""
+    lines = outlook.to_text().splitlines()
+    text = "\n".join(line if line.startswith(" ") else f"[mpnb] {line}" for line in lines)
+    publish_display_data(  # type: ignore[no-untyped-call,unused-ignore]
+        {"text/plain": text, "text/html": outlook.to_html()}, {"mpnb": {"key": "explain"}}
+    )
 
 
 def load(shell: InteractiveShell, make_engine: Callable[[], Engine]) -> None:

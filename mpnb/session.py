@@ -9,6 +9,7 @@ The session is handed its engine and its listeners and does not know who they ar
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import io
 import itertools
@@ -20,7 +21,7 @@ import time
 import types
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,7 @@ from mpnb.engine import (
 )
 from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDiedError
 from mpnb.events import BatchFinished, Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
+from mpnb.outlook import Measured, Outlook, look_at_cell, measure
 from mpnb.plan.loops import ENTRY
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan, place
 from mpnb.record import Record, Site
@@ -57,6 +59,9 @@ PROBE_S: Final = 0.010
 START_S: Final = 1.0
 #: Bytes of results already in the notebook that are also kept for `finished`, so that a sum of arrays stays bounded.
 KEPT_BYTES: Final = 256 << 20
+
+#: Cells of which it is kept what an iteration took.
+CELLS: Final = 200
 
 _HOUSE: Final = str(Path(__file__).parent)
 
@@ -115,6 +120,16 @@ class Session:
         self.engine = engine
         self.running: list[Looping] = []
         self._last: Record | Callable[[], Record] | None = None
+        self.measured: dict[str, dict[int, Measured]] = {}  # by the source of a cell, by its site
+
+    def note(self, source: str, sites: Sequence[Site]) -> None:
+        """Keep what a run of a cell tells of its next one; that of cells long past is let go of."""
+        found = {number: told for number, site in enumerate(sites) if (told := measure(site)) is not None}
+        if found:
+            self.measured.pop(source, None)
+            self.measured[source] = found
+        if len(self.measured) > CELLS:
+            del self.measured[next(iter(self.measured))]
 
     @property
     def last(self) -> Record | None:
@@ -137,13 +152,14 @@ class Session:
         names: frozenset[str] = frozenset(),
         *,
         within: bool = False,
+        source: str = "",
     ) -> Run:
         """Start the run of a planned cell, or call of a function; its record is the last one from now on.
 
         `namespace` are the notebook's names, and `names` those that are a function's own. `within`: it is part of
-        something that is in `running` already.
+        something that is in `running` already. By its `source` a cell is known again when it is explained.
         """
-        run = Run(self, cell, namespace, options, list(listeners), names)
+        run = Run(self, cell, namespace, options, list(listeners), names, source)
         if not within:
             self.running.append(run)
         self.last = run.record
@@ -168,8 +184,10 @@ class Run:
         options: Options,
         listeners: list[Callable[[Event], None]],
         names: frozenset[str],
+        source: str = "",
     ) -> None:
         self.session = session
+        self.source = source
         self.engine = engine = session.engine
         self.cell = cell
         self.namespace = namespace
@@ -239,14 +257,11 @@ class Run:
         assert plan.refusal is not None
         return _refused_error(plan.refusal)
 
-    def explain(self) -> list[str]:
-        """The plan of the cell in lines of text; nothing of it is run."""
-        lines = [self.cell.note] if self.cell.note else []
-        for plan in self.cell.sites:
-            lines += planning.explained(
-                plan, planning.Space(self.namespace), seeded=self.options.seed is not None, trusted=self.options.trust
-            )
-        return lines
+    def explain(self, tree: ast.Module) -> Outlook:
+        """What the cell would do, which is `tree` as it was written; nothing of it is run."""
+        measured = self.session.measured.get(self.source, {})
+        seeded, trusted = self.options.seed is not None, self.options.trust
+        return look_at_cell(self.cell, tree, self.namespace, self.workers, measured, seeded=seeded, trusted=trusted)
 
     def is_looping(self) -> bool:
         """Tell whether iterations of a site are running."""
@@ -285,6 +300,8 @@ class Run:
             site.forget()
         if status == "finished":
             self.record.finished.clear()
+        if self.source:
+            self.session.note(self.source, self.record.sites)
         if self.record.sites:  # a function that was called in here may have been the last to begin
             self.session.last = self.record
         self.tell(RunEnded(at=time.perf_counter(), status=status))

@@ -16,26 +16,44 @@ from typing import Any, Final
 SAMPLE: Final = 5  # members of a container that stand for all
 DEPTH: Final = 6
 MOST: Final = 10_000  # members whose ids are taken: a third of a millisecond
+OUT_OF_BAND: Final = 64 * 1024  # bytes of an array from which on it lies beside the pickle, as in frames
 TEXT: Final = 256  # bytes of text that count like one more object
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """About how many small objects, and how many bytes that need not be pickled."""
+    """About how many small objects, and how many bytes of arrays; and where the bytes go, for a person to read.
+
+    `pickled` are about the bytes of the pickle, small arrays in it; `shared` those that lie in shared blocks beside it.
+    """
 
     objects: float = 0.0
     nbytes: float = 0.0
+    pickled: float = 0.0
+    shared: float = 0.0
 
     def __add__(self, other: Weight) -> Weight:
-        return Weight(self.objects + other.objects, self.nbytes + other.nbytes)
+        return Weight(
+            self.objects + other.objects,
+            self.nbytes + other.nbytes,
+            self.pickled + other.pickled,
+            self.shared + other.shared,
+        )
 
     def times(self, number: float) -> Weight:
         """So many of these."""
-        return Weight(self.objects * number, self.nbytes * number)
+        return Weight(self.objects * number, self.nbytes * number, self.pickled * number, self.shared * number)
 
 
-_LIGHT: Final = Weight(0.2)
-_ONE: Final = Weight(1.0)
+_LIGHT: Final = Weight(0.2, pickled=5.0)
+_FLOAT: Final = Weight(0.2, pickled=9.0)
+_ONE: Final = Weight(1.0, pickled=30.0)
+
+
+def _array(nbytes: float) -> Weight:
+    if nbytes < OUT_OF_BAND:
+        return Weight(1.0, nbytes, nbytes + 100.0)
+    return Weight(1.0, nbytes, 100.0, nbytes)
 
 
 def weigh(thing: Any, depth: int = DEPTH, known: Container[int] = ()) -> Weight:
@@ -48,11 +66,12 @@ def weigh(thing: Any, depth: int = DEPTH, known: Container[int] = ()) -> Weight:
     """
     kind: type[Any] = type(thing)
     if kind in {int, float, bool, complex, type(None)}:
-        return _LIGHT
+        return _FLOAT if kind is float else _LIGHT
     if id(thing) in known:
         return _LIGHT
     if issubclass(kind, str | bytes | bytearray):
-        return Weight(1.0 + len(thing) / TEXT) if kind in {str, bytes, bytearray} else _ONE
+        size = len(thing) if kind in {str, bytes, bytearray} else 0
+        return Weight(1.0 + size / TEXT, pickled=5.0 + size)
     if depth == 0:
         return _ONE
     if kind in {list, tuple}:
@@ -60,9 +79,9 @@ def weigh(thing: Any, depth: int = DEPTH, known: Container[int] = ()) -> Weight:
     if kind in {set, frozenset, deque}:
         return _ONE + _of_many(len(thing), itertools.islice(thing, SAMPLE), depth, known)
     if issubclass(kind, dict):
-        size = dict.__len__(thing)
+        count = dict.__len__(thing)
         pairs: Iterable[Any] = itertools.chain.from_iterable(itertools.islice(dict.items(thing), SAMPLE))
-        return _ONE + _of_many(2 * size, pairs, depth, known)
+        return _ONE + _of_many(2 * count, pairs, depth, known)
     library = kind.__module__.split(".")[0]
     if library in {"numpy", "pandas"}:
         return _of_library(thing, depth, known)
@@ -93,7 +112,7 @@ def _of_library(thing: Any, depth: int, known: Container[int]) -> Weight:
     kind = type(thing).__name__
     if kind == "ndarray":
         if not thing.dtype.hasobject:
-            return _ONE if id(thing.base) in known else Weight(1.0, thing.nbytes)
+            return _ONE if id(thing.base) in known else _array(thing.nbytes)
         return _of_many(thing.size, list(thing.flat[:SAMPLE]), depth, known)
     if kind == "DataFrame":
         return sum((_of_column(len(thing), dtype) for dtype in thing.dtypes), Weight(10.0))
@@ -104,7 +123,7 @@ def _of_library(thing: Any, depth: int, known: Container[int]) -> Weight:
 
 def _of_column(size: int, dtype: Any) -> Weight:
     plain = getattr(dtype, "kind", "O") not in "OUST"
-    return Weight(1.0, size * getattr(dtype, "itemsize", 8)) if plain else Weight(float(size))
+    return _array(size * getattr(dtype, "itemsize", 8)) if plain else Weight(float(size), pickled=30.0 * size)
 
 
 def weigh_made(thing: Any, count: int, known: Container[int] = ()) -> Weight:

@@ -65,11 +65,12 @@ MAY_IMPORT = {
     "worth": "events",
     "weight": "",
     "bars": "",
+    "outlook": "plan worth weight record",
     "trial": "engine plan compare",
-    "session": "errors events engine streams plan record worth weight trial bars",
+    "session": "errors events engine streams plan record worth weight outlook trial bars",
     "view": "events dashboard session",
     "functions": "errors events engine serial plan record session view",
-    "magic": "errors events engine plan record report dashboard session view",
+    "magic": "errors events engine plan record outlook report dashboard session view",
 }
 
 # Looks upward by name, at the moment of use. Each is one too many, so each has its reason.

@@ -222,18 +222,41 @@ def test_errors_show_only_the_users_lines(loaded):
 
 
 def test_explain_runs_nothing(loaded):
-    """--explain says of each site whether it can be split and why not, line by line, and runs nothing of the cell."""
+    """--explain shows of each site whether it can be split and why not, as text and HTML, and runs nothing of the cell."""
     loaded.check("ran = []; total = 0")
     result = loaded.check(
         "%%parallel --explain\nran.append('top')\nfor x in range(3):\n    ran.append(x)\n"
         "for x in range(3):\n    total = total * 2 + x\nran"
     )
-    lines = result.stdout.splitlines()
-    assert all(line.startswith("[mpnb] ") for line in lines), result.stdout
-    assert any("line 3" in line and "can be split" in line for line in lines)
-    assert any("line 5" in line and "total" in line and "carried" in line for line in lines)
-    assert (result.result, result.displays) == ({}, [])
+    text, html = (result.displays[0]["data"][kind] for kind in ("text/plain", "text/html"))
+    lines = text.splitlines()
+    assert all(line.startswith(("[mpnb] line ", "    ")) for line in lines), text
+    assert any("line 3 col 1" in line and "can be split" in line for line in lines)
+    assert any("line 5 col 1" in line and "`total`" in line and line.endswith("[carried]") for line in lines)
+    assert "<table" in html
+    assert "<script" not in html
+    assert (result.result, len(result.displays), result.stdout) == ({}, 1, "")
+    assert "mpnb" in result.displays[0]["metadata"]
     assert value(loaded, "ran, total") == ([], 0)
+
+
+def test_explain_expects_what_the_last_run_measured(loaded):
+    """Before the cell has run, no time is expected; afterwards it is the measured one, on 1 to N workers."""
+    loaded.check("import time\nxs = list(range(40))\ndef wait(x):\n    time.sleep(0.01)\n    return x")
+    cell = "out = []\nfor x in xs:\n    out.append(wait(x))"
+    before = summary(loaded.check(f"%%parallel -n 2 --explain\n{cell}"))
+    assert "expected: not known until the cell has run once" in before, before
+    loaded.check(f"%%parallel -n 2\n{cell}")
+    after = summary(loaded.check(f"%%parallel -n 2 --explain\n{cell}"))
+    found = re.search(r"expected: ≈(\d\.\d)× faster on 2 workers · 40 iterations of (\d+) ms, .*, 2: (\d+) ms", after)
+    assert found, after
+    speedup, each_ms, all_ms = map(float, found.groups())
+    assert 1.2 <= speedup <= 2
+    assert each_ms >= 10
+    assert all_ms >= 200
+    other = summary(loaded.check(f"%%parallel -n 2 --explain\n{cell}  # another cell"))
+    assert "not known" in other, "a cell is known again by its whole text"
+    assert value(loaded, "out") == list(range(40))
 
 
 REFUSED = [

@@ -2,7 +2,6 @@
 
 from mpnb.plan.cell import CONSUMERS, may_have_sites, read_cell
 from mpnb.plan.draws import Draws, find_draws
-from mpnb.plan.explain import explained
 from mpnb.plan.iterables import Leaf, is_bar, is_safe, length
 from mpnb.plan.loops import BREAK, RETURN
 from mpnb.plan.objects import changed_objects, check_loop
@@ -29,7 +28,6 @@ __all__ = [
     "Space",
     "changed_objects",
     "check_loop",
-    "explained",
     "find_draws",
     "inspect_loop",
     "is_bar",
