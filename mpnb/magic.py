@@ -342,6 +342,9 @@ class CellTransformer(ast.NodeTransformer):
         """IPython's pre_run_cell: a cell begins, perhaps inside another one (`%%capture`, `%run`)."""
         if threading.current_thread() is threading.main_thread():
             self.cells.append(_Cell(info, trees=1))
+            transformers = self.shell.ast_transformers
+            if transformers and transformers[-1] is not self:  # what others make of a cell comes before its plan
+                transformers.sort(key=lambda each: each is self)
 
     def after_cell(self, result: Any) -> None:
         """IPython's post_run_cell: the cell is over, however it ended."""

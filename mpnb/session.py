@@ -574,9 +574,7 @@ class SiteRun:
         """
         clock = time.perf_counter
         total = self.total()
-        counter = itertools.count(1)
-        counted = itertools.compress(self._moving(iterator), counter)
-        asked = 0
+        counted, done = self._counted(iterator, before)
         count = before
         size = 1
         then = now = clock()
@@ -597,8 +595,7 @@ class SiteRun:
                         streams.start(count)
                     yield itertools.islice(counted, size)
                     now = clock()
-                    taken = before + next(counter) - 1 - asked
-                    asked += 1
+                    taken = done()
                     ended, count = taken < count + size, taken
                     if ended:
                         self.phase = _DONE
@@ -630,7 +627,7 @@ class SiteRun:
             if last is iterator:
                 count = max(count, (total or 0) - operator.length_hint(iterator))
             elif self.phase != _POOL:
-                count = max(count, before + next(counter) - 1 - asked)
+                count = max(count, done())
             if self.phase == _DONE:
                 now = clock()
             elif self.phase == _KERNEL:  # left early, within an iteration: a break, a return, an error
@@ -642,6 +639,18 @@ class SiteRun:
                 self.run.record.add(KernelRan(at=now, site=self.plan.number, first=0, count=count, seconds=now - began))
             if self.phase == _KERNEL:
                 self.end()
+
+    def _counted(self, iterator: Iterator[Any], before: int) -> tuple[Iterator[Any], Callable[[], int]]:
+        """The items, and what tells how many of them have been taken, together with the `before` ones."""
+        thing: Any = self.leaves[0].thing if self.leaves else None
+        if (type(thing), type(iterator)) in _COUNTING and not self.bars:  # it knows; for a tiny loop that is much
+            return iterator, lambda: len(thing) - operator.length_hint(iterator)
+        counter = itertools.count(1)
+        calls = itertools.count()  # asking takes one of the counter's numbers
+        return (
+            itertools.compress(self._moving(iterator), counter),
+            lambda: before + next(counter) - 1 - next(calls),
+        )
 
     def _moving(self, iterator: Iterator[Any]) -> Iterator[Any]:
         """The items, as each of which takes its turn the progress bars move."""
@@ -1177,6 +1186,8 @@ def _given(effects: Effects, loop: Loop) -> object:
     return [(names[entry[0]], *entry[1:]) for entry in effects if entry[0] in names]
 
 
+#: Types of things whose iterators tell how far they are, with the types of those iterators.
+_COUNTING: Final = {(list, type(iter([]))), (tuple, type(iter(()))), (range, type(iter(range(0))))}
 #: Types of items that are shown in a note: others may be large, or run the user's code to be shown.
 _SHOWN: Final = frozenset({int, float, str, bytes, bool, complex, type(None), type(Path())})
 

@@ -39,6 +39,26 @@ def plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
+SHIFT = """
+import ast
+class Shift(ast.NodeTransformer):
+    def visit_Constant(self, node):
+        return ast.copy_location(ast.Constant(node.value + 1), node) if type(node.value) is int else node
+get_ipython().ast_transformers.append(Shift())
+"""
+
+
+@pytest.mark.parametrize("line", ["", "%%parallel\n", "%%parallel --no-probe\n"])
+@pytest.mark.parametrize("cell", ["r = [x * 10 for x in range(7)]", "r = []\nfor x in range(7):\n    r.append(x * 10)"])
+def test_what_another_transformer_makes_of_a_cell_is_what_is_split(loaded, line, cell):
+    """Also where it came later: it changes each part of a cell once, and what workers run is changed as well."""
+    loaded.check(SHIFT)
+
+    loaded.check(line + cell)
+
+    assert value(loaded, "r") == [x * 11 for x in range(8)]
+
+
 # ---------------------------------------------------------------------------------------------------------- bad options
 
 BAD_LINES = [

@@ -10,6 +10,7 @@ reduction (an *accumulator*: changed, never read); anything else is carried from
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -206,7 +207,7 @@ class _ForReader:
         if self.elsewhere is not None:
             again &= self.elsewhere | read_names(returned).refs.keys()
         binds = self._binds(sorted(again), flow.always)
-        task = _task(node, node.target, _with_ends(body, binds, list(returns)), binds)
+        task = functools.partial(_task, node, node.target, _with_ends(body, binds, list(returns)), binds)
         by_target: dict[str, tuple[Effect, ...]] = {}
         for effect in self.effects:
             if effect.form != "bind":
@@ -605,7 +606,7 @@ def _task(where: ast.AST, target: ast.expr, body: list[ast.stmt], end: list[ast.
     The body stands in a loop of one turn, so that its `continue` and `break` stay as they are.
     """
     item = ast.Subscript(ast.Name(ITEM, ast.Load()), ast.Constant(0), ast.Load())
-    once = ast.For(copied(target), ast.Tuple([item], ast.Load()), body, [])
+    once = ast.For(target, ast.Tuple([item], ast.Load()), body, [])
     last = ast.Subscript(ast.Name(ITEM, ast.Load()), ast.Constant(1), ast.Load())
     statements: list[ast.stmt] = [ast.Assign([ast.Name(LAST, ast.Store())], last), once, *end]
     arguments = ast.arguments(
@@ -630,10 +631,10 @@ def _read_comprehension(node: Comprehension, label: str, consumer: str) -> Loop:
     outer, *rest = node.generators
     _check_target(outer.target)
     result = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-    body: list[ast.stmt] = [_record(0, copied(result), result[0])]
+    body: list[ast.stmt] = [_record(0, result, result[0])]  # shared with the cell, as all below: nothing changes it
     for generator in reversed(rest):
         body = _filtered(generator.ifs, body)
-        loop = ast.For(copied(generator.target), copied(generator.iter), body, [])
+        loop = ast.For(generator.target, generator.iter, body, [])
         body = [placed(loop, generator.target)]
     body = _filtered(outer.ifs, body)
     kind = {ast.ListComp: "list", ast.SetComp: "set", ast.DictComp: "dict"}.get(type(node), "generator")
@@ -642,7 +643,7 @@ def _read_comprehension(node: Comprehension, label: str, consumer: str) -> Loop:
 
 def _filtered(conditions: list[ast.expr], body: list[ast.stmt]) -> list[ast.stmt]:
     for condition in reversed(conditions):
-        body = [placed(ast.If(copied(condition), body, []), condition)]
+        body = [placed(ast.If(condition, body, []), condition)]
     return body
 
 
@@ -670,7 +671,7 @@ def _assemble(
         kept_last=frozenset(),
         handler_names=frozenset(),
         effects=(),
-        task=_task(node, target, body, []),
+        task=functools.partial(_task, node, target, body, []),
         iterable=iterable,
         body=tuple(body),
         consumer=consumer,

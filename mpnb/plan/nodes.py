@@ -25,14 +25,15 @@ class _Parts(dict[type[ast.AST], tuple[str, ...]]):
         return fields
 
 
-_parts = _Parts()
+parts = _Parts()
+_POSITIONS = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 
 
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below a node, in order, but for contexts and operators, which say nothing by themselves."""
     found: list[ast.AST] = []
     held = node.__dict__
-    for name in _parts[type(node)]:
+    for name in parts[type(node)]:
         value = held.get(name)
         if isinstance(value, list):
             found += [each for each in value if isinstance(each, ast.AST)]
@@ -66,12 +67,20 @@ def copied(tree: _Tree) -> _Tree:
     new = kind.__new__(kind)
     held = new.__dict__
     held.update(tree.__dict__)
-    for name in _parts[kind]:
+    for name in parts[kind]:
         value = held.get(name)
         if isinstance(value, ast.AST | list):
             held[name] = copied(value)
     if kind is ast.Compare:
         held["ops"] = list(held["ops"])
+    return new
+
+
+def alike(node: _Node) -> _Node:
+    """A new node with the same parts: to have one of them exchanged."""
+    kind = type(node)
+    new = kind.__new__(kind)
+    new.__dict__.update(node.__dict__)
     return new
 
 
@@ -81,14 +90,17 @@ def placed(new: _Node, where: ast.AST) -> _Node:
     What has a position already is left alone, with all that is in it. The new parts have one line only: an error of a
     method call over several lines would be told to be in its last one.
     """
-    ast.copy_location(new, where)
-    held = new.__dict__
-    starts = {"lineno": "lineno", "end_lineno": "lineno", "col_offset": "col_offset", "end_col_offset": "col_offset"}
-    place: dict[str, Any] = {name: held[start] for name, start in starts.items() if start in held}
+    there, held = where.__dict__, new.__dict__
+    if new._attributes:
+        for name in _POSITIONS:
+            if name in there:
+                held[name] = there[name]
+    line, column = held.get("lineno"), held.get("col_offset")
+    place = {} if line is None else dict(zip(_POSITIONS, (line, column, line, column), strict=True))
     left: list[ast.AST] = [new]
     for node in left:  # which grows
         here = node.__dict__
-        for name in _parts[type(node)]:
+        for name in parts[type(node)]:
             value = here.get(name)
             for child in value if isinstance(value, list) else (value,):
                 if isinstance(child, ast.AST) and "lineno" not in child.__dict__:

@@ -139,7 +139,7 @@ def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary,
         frozenset(e.number for e in loop.effects if e.form == "augitem" or e.form.startswith("inner "))
         & reader.ordering
     )
-    once = loop.task.body[1]
+    once = loop.task().body[1]
     assert isinstance(once, ast.For)
     unpacked = (
         once.target.elts

@@ -19,8 +19,8 @@ A `break` skips every `else`, as it does in the plain loop. A function begins it
                                      with _mpnb:
                                          BODY, its loops as above
 
-All made nodes carry the place of what they stand for, so
-that tracebacks name the notebook's own lines.
+All made nodes carry the place of what they stand for, so that tracebacks name the notebook's own lines. What stands
+there twice is one node in two places: nothing changes it any more.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from typing import Final
 
 from mpnb.plan.loops import ENTRY, is_wrapper
 from mpnb.plan.names import Comprehension
-from mpnb.plan.nodes import copied, placed
+from mpnb.plan.nodes import alike, placed
 from mpnb.plan.types import Loop
 
 RUN: Final = "_mpnb"
@@ -87,7 +87,7 @@ def noted_value(statement: ast.Expr) -> list[ast.stmt]:
 
 def rewrite_for(node: ast.For, number: int, loop: Loop, *, in_function: bool = False) -> ast.For:
     """The three phases of a `for` loop."""
-    rest = ast.For(copied(node.target), _rest(number), [_noting(copied(node.body))], node.orelse)
+    rest = ast.For(node.target, _rest(number), [_noting(node.body)], node.orelse)
     replayed = ast.For(
         ast.Name(REPLAY, ast.Store()),
         _call("pool", of=_site(number)),
@@ -108,11 +108,11 @@ def _replay(node: ast.For, number_of_site: int, loop: Loop, *, in_function: bool
         [ast.Raise(attribute("error"), None)],
         [],
     )
-    bound = ast.Assign([copied(node.target)], attribute("item"))
+    bound = ast.Assign([node.target], attribute("item"))
     number = ast.Subscript(ast.Name(ENTRY, ast.Load()), ast.Constant(0), ast.Load())
     chosen: ast.stmt = placed(ast.Expr(_call("show", ast.Name(ENTRY, ast.Load()))), node)
     for effect in reversed(loop.effects):
-        test = ast.Compare(copied(number), [ast.Eq()], [ast.Constant(effect.number)])
+        test = ast.Compare(number, [ast.Eq()], [ast.Constant(effect.number)])
         chosen = placed(ast.If(test, [effect.replay], [chosen]), effect.replay)
     effects: ast.stmt = ast.For(ast.Name(ENTRY, ast.Store()), attribute("effects"), [chosen], [])
     if loop.temporaries and any(effect.can_raise for effect in loop.effects):
@@ -157,7 +157,8 @@ def rewrite_comprehension(node: Comprehension, number: int, loop: Loop) -> ast.e
     Python makes the first list and shows it to `made()`, then asks for `rest()`, which adds what the pool gives to it
     and yields what is left for the kernel. The order of a set hangs on how it grew, so its rest is added one by one.
     """
-    rest = copied(node)
+    rest = alike(node)
+    rest.generators = [alike(node.generators[0]), *node.generators[1:]]
     rest.generators[0].iter = placed(_rest(number), node)
     if isinstance(rest, ast.SetComp):
         rest.elt = placed(_call("add", rest.elt, of=_site(number)), node)
@@ -170,13 +171,13 @@ def rewrite_map(node: ast.Call, number: int) -> ast.expr:
     """`map(f, xs)` or `filter(f, xs)`, inside a call that uses it up; `map(f, xs, ys)` as a starmap over zip."""
     function, *iterables = node.args
     if len(iterables) == 1:
-        rest, head = copied(node), node
-        rest.args[1] = placed(_rest(number), node)
+        rest, head = alike(node), node
+        rest.args = [function, placed(_rest(number), node)]
         head.args[1] = placed(_items(number, iterables[0]), node)
     else:
         both = _call("zip", *(_iterable(number, iterable) for iterable in iterables))
         head = _call("starmap", function, _call("items", both, of=_site(number, opening=True)))
-        rest = _call("starmap", copied(function), _rest(number))
+        rest = _call("starmap", function, _rest(number))
     return placed(_call("collect_generator", head, rest, of=_site(number)), node)
 
 

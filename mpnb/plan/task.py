@@ -35,17 +35,18 @@ def make_task(loop: Loop, filename: str, space: Space) -> types.FunctionType:
 
 
 def _compiled(loop: Loop, filename: str, space: Space) -> types.CodeType:
+    task = loop.task()
     arguments = [ast.arg(name) for name in sorted(space.names)]
     scope = ast.FunctionDef(
         _SCOPE,
         ast.arguments(posonlyargs=[], args=arguments, kwonlyargs=[], kw_defaults=[], defaults=[]),
-        [loop.task],
+        [task],
         [],
     )
     if "type_params" in ast.FunctionDef._fields:
         scope.type_params = []  # type: ignore[attr-defined]  # from Python 3.12 on
-    module = ast.Module([placed(scope, loop.task)], [])
-    code = codes.inner(codes.inner(compile(module, filename, "exec"), _SCOPE), loop.task.name)
+    module = ast.Module([placed(scope, task)], [])
+    code = codes.inner(codes.inner(compile(module, filename, "exec"), _SCOPE), task.name)
     own = _OWN_FUNCTION.get(loop.kind)
     inside = space.place + (f"{own}." if own else "")
     return codes.renamed(code, f"{code.co_qualname}.<locals>.", inside)

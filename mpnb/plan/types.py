@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -117,7 +117,8 @@ class Loop:
     `reads` are the names of the cell that it only reads (broadcast), `accumulators` those that it only changes,
     `temporaries` those that every iteration sets before it reads them, `kept_last` those of them that every iteration
     sets, so that only the last one's matter. `closing` are names of what the `with` around the loop leaves as soon as
-    the loop is over, each with the call it came from: `open`, `path.open`. `returns` are what each of its `return`s
+    the loop is over, each with the call it came from: `open`, `path.open`. `task` makes the function that runs one
+    iteration: most loops are too small to need one. `returns` are what each of its `return`s
     does in the kernel; None where its value comes from the worker.
     """
 
@@ -132,7 +133,7 @@ class Loop:
     kept_last: frozenset[str]
     handler_names: frozenset[str]
     effects: tuple[Effect, ...]
-    task: ast.FunctionDef
+    task: Callable[[], ast.FunctionDef]
     iterable: ast.expr
     body: tuple[ast.stmt, ...]
     consumer: str = ""

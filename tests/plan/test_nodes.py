@@ -73,7 +73,7 @@ def test_every_node_of_a_rewritten_cell_has_a_place(cell: str) -> None:
     assert planned.sites
     for site in planned.sites:
         assert site.loop is not None, site.refusal
-        assert missing(site.loop.task) == []
+        assert missing(site.loop.task()) == []
         assert [missing(effect.replay) for effect in site.loop.effects] == [[]] * len(site.loop.effects)
     assert missing(planned.tree) == []
     assert ast.dump(tree, include_attributes=True) == before
