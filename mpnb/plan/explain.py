@@ -89,7 +89,7 @@ def _lines_of(loop: Loop) -> tuple[Position, Position]:
 
 
 def _classes(loop: Loop, space: Space, later: set[str]) -> tuple[NameUse, ...]:
-    target = loop.task.body[1]
+    target = loop.task().body[1]
     assert isinstance(target, ast.For)
     found = read_names([target.target, *loop.body])
     roles = dict.fromkeys(loop.targets - {EFFECTS, MAKE_ENTRY}, "loop variable")
