@@ -284,7 +284,16 @@ class JobEncoder:
                 raise CodecError(min(names), f"it is set by the loop, and shared with {script.code.co_name}()")
 
     def _arrays_of(self, target: Any) -> list[Any]:
-        """The arrays in which an object keeps its data."""
+        """The arrays in which an object keeps its data; not those of a frame's labels, which never change."""
+        numpy = sys.modules.get("numpy")
+        axes = getattr(target, "axes", None) if type(target).__name__ == "DataFrame" else None
+        found = self._arrays_in(target)
+        if numpy is None or axes is None:
+            return found
+        labels = [array for axis in axes for array in self._arrays_in(axis)]
+        return [array for array in found if not any(numpy.may_share_memory(array, label) for label in labels)]
+
+    def _arrays_in(self, target: Any) -> list[Any]:
         if type(target) in _CONTAINERS:
             return []
         encoder = self._encoder(io.BytesIO(), self._known, [])

@@ -392,6 +392,7 @@ class SiteRun:
         self.watch: worth.Watch | None = None  # whether the workers are any faster
         self.slower = ""  # why they are not: no more items are sent
         self.trial: Trial | None = None  # under --compare
+        self.task: types.FunctionType | None = None  # of the job that is under way, or was last
         self.in_rest = False  # an iteration of the rest is running; its item is
         self.item: object = None
 
@@ -705,7 +706,7 @@ class SiteRun:
     def _with_sending(self, figures: worth.Figures) -> worth.Figures:
         """Add what it would cost to send what the loop reads; a few objects are looked at, and stand for the others."""
         try:
-            names = sum(weigh_names(self.loop.reads, self._look().get).values(), Weight())
+            names = sum(weigh_names(self.loop.reads.union(self.loop.copied), self._look().get).values(), Weight())
             sized = [leaf for leaf in self._safe_leaves() if hasattr(leaf, "__len__")]
             items = sum((weigh(leaf).times(1 / max(1, len(leaf))) for leaf in sized), Weight())
         except Exception:  # an object that can't bear to be looked at: `check` says so
@@ -909,8 +910,9 @@ class SiteRun:
 
     def _job(self) -> Job:
         space = self.space
+        self.task = planning.make_task(self.loop, self.filename, space)
         return Job(
-            function=planning.make_task(self.loop, self.filename, space),
+            function=self.task,
             site=self.plan.number,
             first=self.index,
             expected_s=self.site.kernel_s / self.site.kernel_iterations if self.site.kernel_iterations else None,
@@ -977,7 +979,8 @@ class SiteRun:
         Iterations change nothing but through their effects, so they can be run again here; what they print is dropped.
         """
         names = {effect.number: effect.target for effect in self.loop.effects if effect.form == "bind"}
-        task = planning.make_task(self.loop, self.filename, self.space)
+        task = self.task
+        assert task is not None
         own = [entry for entry in replay.effects if entry[0] >= 0]
         place = next((n for n, entry in enumerate(own) if entry is failed), None)
         streams = self.streams if self.streams is not None else Streams(0, 0, 0)
@@ -1126,6 +1129,7 @@ class SiteRun:
         self.head = None
         self.pulled.clear()
         self.mended = {}
+        self.task = None
 
 
 class _Names(Mapping[str, Any]):

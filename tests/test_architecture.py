@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "serial": "",
     "streams": "",
     "engine": "events streams",
+    "sliced": "errors",
     # objects and bytes, at both ends of the wire
     "buffers": "errors",
     "surroundings": "errors",
@@ -55,7 +56,7 @@ MAY_IMPORT = {
     "parcels": "errors engine cache frames modules blame codec jobs namespace",
     "sharing": "errors cores buffers frames blame wire interpreter worker template parcels",
     # what understands a cell
-    "plan": "collector errors engine ordering streams",  # engine: what a task hands back, as an engine expects it
+    "plan": "collector errors engine ordering sliced streams",  # engine: what a task hands back, as an engine expects it
     # what is seen
     "record": "events",
     "report": "record",

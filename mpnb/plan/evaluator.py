@@ -15,6 +15,7 @@ from mpnb.ordering import is_seed_fixed, keeps_order
 from mpnb.plan.library import changes_first, imported, is_own, static_attribute
 from mpnb.plan.loops import MAKE_ENTRY
 from mpnb.plan.scope import Scope
+from mpnb.plan.slices import MADE
 from mpnb.plan.syntax import adds_numbers, is_number, root_name
 from mpnb.plan.tables import (
     ARITHMETIC,
@@ -61,6 +62,8 @@ class Evaluator(Scope):
                     new = replace(FRESH, is_set=self.value(node).is_set, no_set=self.value(node).no_set)
                 case "fresh":
                     new = FRESH
+                case "sliced":
+                    new = Value(1, held=ANYTHING, no_set=True)
                 case "def":
                     new = Value(2, checked=True)
                 case "import":
@@ -171,6 +174,8 @@ class Evaluator(Scope):
                 return self.value(base).part()
             case ast.Attribute(attr="__class__"):
                 return UNKNOWN
+            case ast.Attribute(value=ast.Name(name) as base, attr="loc" | "at") if name.startswith(MADE):
+                return self.value(base)  # of a frame of which each iteration has its own cells
             case ast.Attribute(value=base, attr=attribute):
                 owner = self.value(base)
                 if owner.thing is not MISSING:

@@ -186,6 +186,9 @@ def _referents(thing: Any) -> Iterator[tuple[object, int]]:
     if isinstance(thing, types.GeneratorType):
         # its own function and code are no data
         held = [inner for inner in held if not isinstance(inner, types.CodeType) and not _is_of(thing, inner)]
+        if _is_iterrows(thing) and thing.gi_frame is not None:
+            # from its first row on it goes through what it took of the frame, which is looked at besides
+            held = [inner for inner in held if inner is not thing.gi_frame.f_locals.get("self")]
     while held:
         inner = held.pop()
         count = sys.getrefcount(inner)
@@ -195,6 +198,11 @@ def _referents(thing: Any) -> Iterator[tuple[object, int]]:
 
 def _is_of(generator: types.GeneratorType[Any, Any, Any], function: object) -> bool:
     return isinstance(function, types.FunctionType) and function.__code__ is generator.gi_code
+
+
+def _is_iterrows(generator: types.GeneratorType[Any, Any, Any]) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and generator.gi_code is pandas.DataFrame.iterrows.__code__
 
 
 #: What `_referents` says of a thing that nothing else holds.

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from mpnb.plan.advice import instead_of_carried, instead_of_read, instead_of_statement
 from mpnb.plan.names import Comprehension, assigned_first, read_names, target_names
 from mpnb.plan.nodes import children, copied, placed, walked
-from mpnb.plan.types import Effect, Loop, Position, Refusal, place
+from mpnb.plan.slices import EFFECT_METHODS, EVERY, MADE, ONE, OWN, SLICED, VALUE, find_slices, set_by_key
+from mpnb.plan.types import Effect, Loop, Position, Refusal, Slices, place
 
 #: Effect numbers beside those of a loop's own effects; negative, like the engine's STDOUT and STDERR.
 BREAK: Final = -3
@@ -31,14 +32,9 @@ LAST: Final = "_mpnb_last"
 MAKE_ENTRY: Final = "_mpnb_entry"
 ENTRY: Final = "_mpnb_e"
 
-#: Methods that change their object and whose result is not used: replayed on the notebook's own object.
-_EFFECT_METHODS: Final = frozenset(
-    {"append", "appendleft", "insert", "add", "discard", "extend", "extendleft", "update"}
-)
-
 #: Forms of effects that may use up an operand at once, by what they are done to (`task` knows).
 _CONSUMING: Final = frozenset(
-    {"extend", "extendleft", "update", "setitem", "augitem", "aug", "binop", "display", "frame"}
+    {"extend", "extendleft", "update", "setitem", "augitem", "aug", "binop", "tally", "display", "frame"}
 )
 
 _PLAIN = (ast.Assign, ast.AugAssign, ast.Expr, ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
@@ -151,6 +147,7 @@ class _ForReader:
         self.node = node
         self.elsewhere = elsewhere
         self.effects: list[Effect] = []
+        self.sliced: dict[str, Slices] = {}
         self.names = read_names(node.body)
         self.handlers = frozenset(self.names.handlers)
         self.plain = self._plain_defs()
@@ -175,6 +172,9 @@ class _ForReader:
         self._check_statements(node.body)
         body = copied(node.body)
         returns = _take_returns(body)
+        fixed = frozenset(target_names(node.target)) - self.names.defs.keys()
+        candidates = sorted(set_by_key(body) - self.plain)
+        self.sliced = find_slices(body, node.target, node.iter, fixed, candidates) if fixed and candidates else {}
         body = _EffectTaker(self).block(body, guarded=False)
         accumulators = {effect.target for effect in self.effects}
         _without(accumulators, body, returns)
@@ -194,7 +194,7 @@ class _ForReader:
         # *rest makes a new list each time, which the body may keep
         stars = (inner for inner in walked(node.target) if isinstance(inner, ast.Starred))
         starred = {name for star in stars for name in target_names(star)}
-        temporaries = (frozenset(names.defs) | starred) - self.handlers
+        temporaries = (frozenset(names.defs) | starred) - self.handlers - {VALUE}
         flow = assigned_first(body, targets, temporaries | targets)
         if flow.early:
             name, read = min(flow.early.items(), key=lambda item: item[1])
@@ -207,7 +207,9 @@ class _ForReader:
         if self.elsewhere is not None:
             again &= self.elsewhere | read_names(returned).refs.keys()
         binds = self._binds(sorted(again), flow.always)
-        task = functools.partial(_task, node, node.target, _with_ends(body, binds, list(returns)), binds)
+        own = [name for name, slices in self.sliced.items() if slices.reads]
+        made = {EFFECTS, MAKE_ENTRY, VALUE, *(prefix + name for name in own for prefix in MADE)}
+        task = functools.partial(_task, node, node.target, _with_ends(body, binds, list(returns)), binds, own)
         by_target: dict[str, tuple[Effect, ...]] = {}
         for effect in self.effects:
             if effect.form != "bind":
@@ -218,7 +220,7 @@ class _ForReader:
             column=node.col_offset,
             label=", ".join(by_target) or ast.unparse(node.target),
             targets=targets,
-            reads=frozenset(names.refs) - targets - temporaries - self.handlers - {EFFECTS, MAKE_ENTRY},
+            reads=frozenset(names.refs) - targets - temporaries - self.handlers - made,
             accumulators=by_target,
             temporaries=temporaries,
             kept_last=again & flow.always,
@@ -228,6 +230,7 @@ class _ForReader:
             iterable=node.iter,
             body=tuple(node.body),
             returns=tuple(returns.values()),
+            sliced=self.sliced,
         )
 
     def _check_made(self, body: list[ast.stmt], own: frozenset[str]) -> None:
@@ -317,6 +320,10 @@ class _EffectTaker:
     def block(self, body: list[ast.stmt], *, guarded: bool) -> list[ast.stmt]:
         taken: list[ast.stmt] = []
         for statement in body:
+            own = self._own_part(statement)
+            if own is not None:
+                taken += own
+                continue
             found = self._effect(statement)
             if found is None:
                 self._inner(statement, guarded=guarded)
@@ -344,10 +351,31 @@ class _EffectTaker:
     def _is_outside(self, node: ast.expr) -> bool:
         return isinstance(node, ast.Name) and node.id not in self.reader.plain
 
+    def _own_part(self, statement: ast.stmt) -> list[ast.stmt] | None:
+        """What sets a part of a name that is also read: `a[i] = v` as a value, set for the iteration and recorded."""
+        match statement:
+            case ast.Assign([ast.Subscript() as place], value) | ast.AugAssign(ast.Subscript() as place, value=value):
+                base = place.value.value if isinstance(place.value, ast.Attribute) else place.value
+            case _:
+                return None
+        slices = self.reader.sliced.get(base.id) if isinstance(base, ast.Name) else None
+        if slices is None or not slices.reads:
+            return None
+        begun: list[ast.stmt] = [ast.Assign([ast.Name(VALUE, ast.Store())], value)]
+        if isinstance(statement, ast.AugAssign):
+            begun = [
+                ast.Assign([ast.Name(VALUE, ast.Store())], _called(place, OWN, ast.Load())),
+                ast.AugAssign(ast.Name(VALUE, ast.Store()), statement.op, value),
+            ]
+        kept = ast.Assign([_called(place, ONE, ast.Store())], ast.Name(VALUE, ast.Load()))
+        found = self._effect(placed(ast.Assign([place], ast.Name(VALUE, ast.Load())), statement))
+        assert found is not None
+        return [*(placed(each, statement) for each in (*begun, kept)), *self.reader.add(found, statement)]
+
     def _effect(self, statement: ast.stmt) -> _Found | None:
         match statement:
             case ast.Expr(ast.Call(ast.Attribute(ast.Name(name) as owner, method), arguments, [])) if (
-                method in _EFFECT_METHODS and self._is_outside(owner)
+                method in EFFECT_METHODS and self._is_outside(owner)
             ):
                 if any(isinstance(argument, ast.Starred) for argument in arguments):
                     return None
@@ -369,6 +397,17 @@ class _EffectTaker:
                 return _Found(
                     "setnew", name, [_slice_as_value(key)], ast.Assign([place], copied(value)), can_raise=True
                 )
+            case ast.Assign(
+                [ast.Subscript(ast.Name(name) as owner, ast.Name() | ast.Constant() as key)],
+                ast.BinOp(ast.Call(ast.Attribute(ast.Name(same), "get"), [again, default], []), op, value),
+            ) if same == name and self._is_outside(owner) and ast.dump(again) == ast.dump(key):
+                # a count: the element is looked up, or taken as the default, when the change is replayed
+                place = ast.Subscript(ast.Name(name, ast.Load()), _operand(1), ast.Store())
+                got = ast.Call(
+                    ast.Attribute(ast.Name(name, ast.Load()), "get", ast.Load()), [_operand(1), _operand(2)], []
+                )
+                tallied = ast.Assign([place], ast.BinOp(got, op, _operand(3)))
+                return _Found("tally", name, [key, default, value], tallied, can_raise=True)
             case ast.Assign([ast.Subscript(ast.Name(name) as owner, key)], value) if self._is_outside(owner):
                 # a[k] = v evaluates v first
                 place = ast.Subscript(ast.Name(name, ast.Load()), _operand(2), ast.Store())
@@ -392,7 +431,7 @@ class _EffectTaker:
         """A change of what hangs on an outside object: `groups[k].append(x)`, `grid[i][j] = x`, `df.loc[i] = x`."""
         operands: list[ast.expr]
         match statement:
-            case ast.Expr(ast.Call(ast.Attribute(base, method), arguments, [])) if method in _EFFECT_METHODS:
+            case ast.Expr(ast.Call(ast.Attribute(base, method), arguments, [])) if method in EFFECT_METHODS:
                 operands = []
                 place = self._place(base, operands)
                 if place is None or any(isinstance(argument, ast.Starred) for argument in arguments):
@@ -439,6 +478,16 @@ class _EffectTaker:
                 return _Place(name, ast.Call(method, [_operand(len(operands)), copied(default)], []), 1)
             case _:
                 return None
+
+
+def _called(place: ast.Subscript, made: str, context: ast.expr_context) -> ast.Subscript:
+    """A place in a sliced name, by a name that it has in a task."""
+    new = copied(place)
+    new.ctx = context
+    name = new.value.value if isinstance(new.value, ast.Attribute) else new.value
+    assert isinstance(name, ast.Name)
+    name.id = made + name.id
+    return new
 
 
 @dataclass(slots=True)
@@ -600,21 +649,30 @@ def _check_target(target: ast.expr) -> None:
             )
 
 
-def _task(where: ast.AST, target: ast.expr, body: list[ast.stmt], end: list[ast.stmt]) -> ast.FunctionDef:
+def _task(
+    where: ast.AST, target: ast.expr, body: list[ast.stmt], end: list[ast.stmt], sliced: Sequence[str] = ()
+) -> ast.FunctionDef:
     """The function that runs one iteration in a worker: `_mpnb_item` is (item, is it the last one?).
 
-    The body stands in a loop of one turn, so that its `continue` and `break` stay as they are.
+    The body stands in a loop of one turn, so that its `continue` and `break` stay as they are. Before it, each name of
+    `sliced` is made ready under the names that it has there.
     """
     item = ast.Subscript(ast.Name(ITEM, ast.Load()), ast.Constant(0), ast.Load())
     once = ast.For(target, ast.Tuple([item], ast.Load()), body, [])
     last = ast.Subscript(ast.Name(ITEM, ast.Load()), ast.Constant(1), ast.Load())
-    statements: list[ast.stmt] = [ast.Assign([ast.Name(LAST, ast.Store())], last), once, *end]
+    ready: list[ast.stmt] = []
+    for number, name in enumerate(sliced):
+        each = ast.Subscript(ast.Name(SLICED, ast.Load()), ast.Constant(number), ast.Load())
+        turned = ast.Tuple([ast.Name(made + name, ast.Store()) for made in (ONE, EVERY, OWN)], ast.Store())
+        ready.append(ast.Assign([turned], ast.Call(ast.Attribute(each, "turn", ast.Load()), [], [])))
+    statements: list[ast.stmt] = [ast.Assign([ast.Name(LAST, ast.Store())], last), *ready, once, *end]
+    given = [ast.arg(MAKE_ENTRY), *([ast.arg(SLICED)] if sliced else [])]
     arguments = ast.arguments(
         posonlyargs=[],
-        args=[ast.arg(ITEM), ast.arg(EFFECTS), ast.arg(MAKE_ENTRY)],
+        args=[ast.arg(ITEM), ast.arg(EFFECTS), *given],
         kwonlyargs=[],
         kw_defaults=[],
-        defaults=[ast.Constant(None)],  # set to the real thing when the function is made
+        defaults=[ast.Constant(None) for _ in given],  # set to the real thing when the function is made
     )
     function = ast.FunctionDef("_mpnb_task", arguments, statements, [])
     if "type_params" in ast.FunctionDef._fields:

@@ -16,6 +16,7 @@ import sys
 import types
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from mpnb.plan.iterables import Leaf, check_leaf, overlap
 from mpnb.plan.library import is_open, is_own
 from mpnb.plan.names import read_names
 from mpnb.plan.purity import Finding, inspect_loop
+from mpnb.plan.slices import distinct, runs_over_itself, why_not
 from mpnb.plan.space import Space
 from mpnb.plan.tables import DICT_VIEWS
 from mpnb.plan.types import Loop, Refusal, place
@@ -44,6 +46,7 @@ _REPLAYED_ON: Final[Mapping[str, tuple[type, ...]]] = {
     "setitem": (list, *_DICTS),
     "setnew": (list, *_DICTS),
     "augitem": (list, *_DICTS),
+    "tally": _DICTS,
     "aug": (*NUMBERS, str, bytes, tuple, list, set, frozenset, *_DICTS, deque),
     "binop": (*NUMBERS, str, bytes, tuple, list, set, frozenset, *_DICTS, deque),
 }
@@ -73,13 +76,14 @@ def _check_objects(loop: Loop, space: Space, leaves: Sequence[Leaf]) -> Refusal 
     mentioned = {node.id for node in ast.walk(loop.iterable) if isinstance(node, ast.Name)}
     used = {"enumerate", "zip", "reversed"} & mentioned | {*_TASK_BUILTINS, loop.consumer or "slice"}
     used |= {"map", "filter"} if loop.kind == "map" else set()
+    used |= {builtin for name in loop.copied for builtin in loop.sliced[name].builtins}
     for name in sorted(used):
         if space.get(name, MISSING) not in (MISSING, getattr(builtins, name, None)):
             why = "is no longer Python's own"
             return Refusal("shadowed", line, name, why, f"del {name}, and another name for yours", column)
     changed = changed_objects(loop, space)
-    for leaf in leaves:
-        if any(leaf.thing is each for each in changed):
+    for number, leaf in enumerate(leaves):
+        if any(leaf.thing is each for each in changed) and not _in_turn(loop, space, number, leaf):
             name = next((n for n in loop.accumulators if space.get(n) is leaf.thing), min(loop.accumulators))
             return _runs_over(loop, name)
         refusal = check_leaf(leaf, loop, changed, _closed_files(loop, space))
@@ -107,11 +111,40 @@ def _check_objects(loop: Loop, space: Space, leaves: Sequence[Leaf]) -> Refusal 
                 return Refusal("accumulator-type", effect.line, name, why, instead, effect.position[1])
         if isinstance(target, UNALIASED):
             continue
-        if any(target is _owner(leaf.thing) or overlap(target, leaf.thing) for leaf in leaves):
+        if any(
+            (target is _owner(leaf.thing) and not _in_turn(loop, space, number, leaf)) or overlap(target, leaf.thing)
+            for number, leaf in enumerate(leaves)
+        ):
             return _runs_over(loop, name)
         for other in sorted(loop.reads):
             if target is space.get(other) or overlap(target, space.get(other)):
                 return _is_also(loop, name, other)
+    return _check_slices(loop, space, leaves)
+
+
+def _in_turn(loop: Loop, space: Space, number: int, leaf: Leaf) -> bool:
+    """Tell whether a leaf is changed by the loop in such a way that each of its items has been seen by then."""
+    owner = _owner(leaf.thing)
+    names = [name for name in loop.accumulators if space.get(name) is owner]
+    return len(names) == 1 and runs_over_itself(loop.sliced.get(names[0]), number, owner, space.get(names[0]))
+
+
+def _check_slices(loop: Loop, space: Space, leaves: Sequence[Leaf]) -> Refusal | None:
+    """Of what is read and changed, is it certain that each iteration has its own part?"""
+    for name in loop.copied:
+        slices = loop.sliced[name]
+        thing = space.get(name)
+        others = {other: effects for other, effects in loop.accumulators.items() if other != name}
+        for each in changed_objects(replace(loop, accumulators=others), space):
+            if each is thing or overlap(each, thing):
+                why = f"is read at {place(slices.read)}, and the loop changes it by another name too"
+                return Refusal("shared-object", slices.read[0], name, why, "", slices.read[1])
+        why = why_not(slices, thing, distinct(leaves[slices.leaf].thing, slices.what), space)
+        if why:
+            at = loop.accumulators[name][0].position
+            why = f"is read at {place(slices.read)} and changed at {place(at)}, and {why}"
+            why += ", so an iteration may need the one before"
+            return Refusal("accumulator-read", slices.read[0], name, why, "", slices.read[1], at)
     return None
 
 
@@ -231,7 +264,7 @@ def _can_replay(form: str, target: object) -> bool:
         return array or (form in {"aug", "binop"} and hasattr(target, "dtype") and not hasattr(target, "__setitem__"))
     if kind not in _REPLAYED_ON[form]:
         return False
-    if form == "augitem" or kind is collections.defaultdict:
+    if form in {"augitem", "tally"} or kind is collections.defaultdict:
         values = target.values() if isinstance(target, dict) else target
         factory = getattr(target, "default_factory", None)
         own_factory = factory is not None and is_own(factory)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from mpnb.plan.advice import GIVE_AS_ARGUMENT
@@ -23,6 +23,7 @@ from mpnb.plan.iterables import holds_objects
 from mpnb.plan.loops import EFFECTS, LAST, MAKE_ENTRY, is_wrapper
 from mpnb.plan.names import read_names
 from mpnb.plan.reader import BodyReader
+from mpnb.plan.slices import holds_lasting, made_names, unmade
 from mpnb.plan.space import Space
 from mpnb.plan.tables import SAFE_ITERABLES
 from mpnb.plan.types import Effect, Loop, Position, Refusal
@@ -47,10 +48,23 @@ def inspect_loop(
 ) -> Finding:
     """Look into everything that a loop can reach. Without a refusal it can be split as far as can be told.
 
+    Names that the loop slices are the notebook's own again in a refusal.
+
     `iterables` are the objects that are looped over; their items are met, and nothing is pulled from an iterator.
     `seeded`: every iteration has its own stream of random numbers, so it may draw.
     `trusted` names functions that are taken as harmless, whatever they do.
     """
+    finding = _inspect(loop, space, iterables, seeded=seeded, trusted=trusted)
+    refusal = finding.refusal
+    if refusal is None or not loop.sliced:
+        return finding
+    name, why, instead = map(unmade, (refusal.name, refusal.why, refusal.instead))
+    return replace(finding, refusal=replace(refusal, name=name, why=why, instead=instead))
+
+
+def _inspect(
+    loop: Loop, space: Space, iterables: Sequence[object], *, seeded: bool, trusted: frozenset[str]
+) -> Finding:
     inspector = Inspector(space.globals, BodyReader, seeded=seeded)
     inspector.own = space.own
     inspector.trust(trusted)
@@ -93,12 +107,12 @@ def _nan_at(
     """Where a nan that is sent would be looked for, which is found where it is the same object, and only there."""
     by_key = loop.kind in {"set", "dict"} or any(
         effect.form in {"add", "discard", "update"}
-        or (effect.form in {"setitem", "augitem"} and isinstance(space.get(effect.target), dict))
+        or (effect.form in {"setitem", "augitem", "tally"} and isinstance(space.get(effect.target), dict))
         for effect in loop.effects
     )
     if not by_key and inspector.compares is None and inspector.looks_up is None:
         return None
-    reached = [space.get(name) for name in sorted(loop.reads | summary.reads)]
+    reached = [space.get(name) for name in sorted(loop.reads.union(summary.reads, loop.copied))]
     anywhere, as_key = nans_in([*reached, *iterables, *inspector.alive])
     if anywhere and by_key:
         why = "may hold a nan, of which results come home as other objects, each a key of its own"
@@ -139,8 +153,14 @@ def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary,
         frozenset(e.number for e in loop.effects if e.form == "augitem" or e.form.startswith("inner "))
         & reader.ordering
     )
-    once = loop.task().body[1]
-    assert isinstance(once, ast.For)
+    for name in loop.copied:
+        thing = space.get(name)
+        inspector.meet(thing)
+        reader.bindings |= {
+            made: [("fresh" if holds_lasting(thing) else "sliced", None)] for made in made_names([name])
+        }
+    reader.locals |= reader.bindings.keys()
+    once = next(statement for statement in loop.task().body if isinstance(statement, ast.For))
     unpacked = (
         once.target.elts
         if isinstance(once.target, ast.Tuple | ast.List) and is_wrapper(loop.iterable)

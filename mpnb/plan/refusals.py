@@ -380,15 +380,16 @@ def sum(numbers):
         "What the loop changes can also be reached from what it reads: it is the same object, or a part of it.",
         "A worker reads what was sent to it, and would not see the changes of earlier iterations.",
         "Loop over a copy, or read from one.",
-        "prices = {'tea': 3, 'milk': 2}",
+        "prices = {'tea': 3, 'milk': 2}\nmenu = prices",
         """
-        for name, price in prices.items():
-            prices[name] = price * 2
+        for name in menu:
+            prices[name] = menu[name] * 2
         result = prices
         """,
         """
-        for name, price in prices.copy().items():
-            prices[name] = price * 2
+        menu = prices.copy()
+        for name in menu:
+            prices[name] = menu[name] * 2
         result = prices
         """,
     ),

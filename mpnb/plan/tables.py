@@ -87,6 +87,7 @@ MAKERS: Final[Mapping[str, frozenset[str] | None]] = {
     "pandas.io": _READ_FRAMES,
     "pandas.core.reshape": JOINED_FRAMES,
     "hashlib": None,
+    "sklearn.base": frozenset({"clone"}),
     "copy": frozenset({"deepcopy"}),
     "itertools": None,
     "_collections": None,

@@ -13,6 +13,7 @@ from mpnb.engine import CONSUMED, ITERATED, SLICED, VALUED, entry
 from mpnb.plan import codes
 from mpnb.plan.nodes import placed
 from mpnb.plan.objects import NUMBERS
+from mpnb.plan.slices import snapshot
 from mpnb.plan.space import Space
 from mpnb.plan.types import Loop
 
@@ -26,12 +27,16 @@ _OWN_FUNCTION: Final = {"generator": "<genexpr>"} | (
 def make_task(loop: Loop, filename: str, space: Space) -> types.FunctionType:
     """Compile a loop's task into a function over the notebook's names, as if it stood in the cell's own file.
 
-    What it reads of a function's own names it closes over, with the values that they have now.
+    What it reads of a function's own names it closes over, with the values that they have now; so it has a copy of
+    what each iteration has a part of.
     """
     code = _compiled(loop, filename, space)
     uses = {effect.number: use for effect in loop.effects if (use := _use(effect.form, space.get(effect.target)))}
     cells = tuple(types.CellType(space.own[n]) if n in space.own else types.CellType() for n in code.co_freevars)
-    return types.FunctionType(code, space.globals, code.co_name, (functools.partial(entry, uses),), cells)
+    defaults: list[object] = [functools.partial(entry, uses)]
+    if loop.copied:
+        defaults.append(tuple(snapshot(loop.sliced[name], space.get(name)) for name in loop.copied))
+    return types.FunctionType(code, space.globals, code.co_name, tuple(defaults), cells)
 
 
 def _compiled(loop: Loop, filename: str, space: Space) -> types.CodeType:
@@ -63,7 +68,7 @@ def _use(form: str, target: object) -> str | None:
             return ITERATED
         case "aug" if isinstance(target, list | deque):
             return ITERATED
-        case "aug" | "binop" | "augitem":
+        case "aug" | "binop" | "augitem" | "tally":
             return CONSUMED if array or isinstance(target, (*NUMBERS, str, bytes)) else VALUED
         case "display" | "frame":
             return CONSUMED

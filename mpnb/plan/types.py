@@ -110,6 +110,33 @@ class Effect:
         return self.line, self.replay.col_offset
 
 
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """How a loop's body uses one name: always as `name[…, index, …]`, the loop variable at `position` of the key.
+
+    The values of `index` come from the leaf of that number: its items, the keys of its items(), or a count of them.
+    `exact`: the key is the loop variable and nothing else. `attribute` is `loc`, `at` or neither, `read` where it is
+    read first, if at all. `turned` are columns that are both read and set, None where that can't be told. `modules` and
+    `builtins` are the names of what it is given to, `measured` whether its size is asked for, `shaped` by an attribute.
+    """
+
+    name: str
+    index: str
+    position: int
+    exact: bool
+    attribute: str
+    read: Position
+    reads: bool
+    measured: bool
+    shaped: bool
+    augmented: bool
+    turned: frozenset[str] | None
+    modules: frozenset[str]
+    builtins: frozenset[str]
+    leaf: int = 0
+    what: str = ""
+
+
 @dataclass(slots=True)
 class Loop:
     """A site that can be split as far as its own text tells.
@@ -118,8 +145,9 @@ class Loop:
     `temporaries` those that every iteration sets before it reads them, `kept_last` those of them that every iteration
     sets, so that only the last one's matter. `closing` are names of what the `with` around the loop leaves as soon as
     the loop is over, each with the call it came from: `open`, `path.open`. `task` makes the function that runs one
-    iteration: most loops are too small to need one. `returns` are what each of its `return`s
-    does in the kernel; None where its value comes from the worker.
+    iteration: most loops are too small to need one. `returns` are what each of its `return`s does in the kernel; None
+    where its value comes from the worker. `sliced` are those accumulators of which each iteration sets, and reads, its
+    own part only.
     """
 
     kind: str
@@ -139,7 +167,13 @@ class Loop:
     consumer: str = ""
     returns: tuple[ast.Return | None, ...] = ()
     closing: Mapping[str, str] = field(default_factory=dict)
+    sliced: Mapping[str, Slices] = field(default_factory=dict)
     source: str = field(default="", repr=False)
+
+    @property
+    def copied(self) -> list[str]:
+        """The names of which a job has a copy: each iteration reads its own part of it."""
+        return [name for name, slices in self.sliced.items() if slices.reads]
 
     @property
     def sets(self) -> frozenset[str]:

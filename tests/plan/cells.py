@@ -1109,7 +1109,7 @@ a=np.arange(20.).reshape(5,4)
 for i in range(5):
     a[i]=a[i]*2
 """,
-        False,
+        True,
     ),
     (
         "setitem np iter",
@@ -5438,7 +5438,7 @@ for x,y in zip([1,2,3],b,strict=True):
 for k in d:
     d[k]=d[k]+1
 """,
-        False,
+        True,
     ),
     (
         "dict grow during",

@@ -319,7 +319,7 @@ ITERATORS: list[Row] = [
         "iterrows of what is changed",
         "import pandas as pd\ndf = pd.DataFrame({'a': [1, 2, 3]})",
         "for i, row in df.iterrows():\n    df['b'] = row['a'] + i\n",
-        False,
+        True,
     ),
     (
         "itertuples",
@@ -974,7 +974,7 @@ INNER: list[Row] = [
         "cells of the frame that is gone through",
         "import pandas as pd\ndf = pd.DataFrame({'a': [1, 2, 3]})",
         "for i, row in df.iterrows():\n    df.loc[i, 'b'] = row['a'] * 2\n",
-        False,
+        True,
     ),
     (
         "cells of a frame whose column is read",

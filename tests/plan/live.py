@@ -1753,3 +1753,65 @@ trap(
     "for k in range(3):\n    a.append(k)\n    b.append(-k)",
     None,
 )
+
+# ------------------------------------------------------------------- what is read and set at the loop's own index
+
+trap(
+    "sliced: elements stay the notebook's own objects",
+    "a = [1]; xs = [a, [2], a]; kept = []",
+    "for i in range(3):\n    kept.append(xs[i])\n    xs[i] = (i, xs[i])",
+    True,
+    "kept[0] is a, kept[2] is a, xs[0][1] is a",
+)
+trap(
+    "sliced: an error in the middle leaves what serial leaves",
+    "xs = [4, 2, 0, 5]",
+    "for i in range(4):\n    half = 8 // xs[i]\n    xs[i] = half\n    print(i, xs[i])",
+    True,
+)
+trap(
+    "sliced: what a later iteration reads was never set",
+    "xs = list(range(40))",
+    "for i in range(40):\n    xs[i] = xs[i] * 3 - 1\n    if xs[i] > 100:\n        break",
+    True,
+)
+trap(
+    "sliced: two names for one list",
+    "xs = [1, 2, 3]; alias = {'xs': xs}",
+    "for i in range(3):\n    xs[i] = xs[i] + len(alias['xs']) + alias['xs'][-1]",
+    False,
+)
+trap(
+    "sliced: a dict that is gone through while its values are set",
+    "d = {k: ord(k) for k in 'edcba'}",
+    "for k, v in d.items():\n    d[k] = d[k] * 2 + v",
+    True,
+    "list(d.items())",
+)
+trap(
+    "sliced: rows of an array by one stride or the other",
+    "import numpy as np; a = np.arange(1.0, 61.0).reshape(6, 10) ** 0.5; whole = a[:]",
+    "for j in range(a.shape[1]):\n    a[:, j] = a[:, j] / np.sqrt((a[:, j] ** 2).sum())",
+    True,
+    "whole.tolist()",
+)
+trap(
+    "sliced: a view of the array sees what is set",
+    "import numpy as np; a = np.arange(6); tail = a[3:]",
+    "for i in range(6):\n    a[i] = a[i] * 2\n    print(tail.sum())",
+    False,
+)
+trap(
+    "sliced: columns of a frame",
+    "import pandas as pd; df = pd.DataFrame({'a': [1, 2], 'b': [0.5, 0.25], 'c': ['x', 'y']})",
+    "for c in df.columns:\n    df[c] = df[c] * 2\n    print(c, df[c].dtype)",
+    True,
+    "df.to_dict()",
+)
+trap(
+    "sliced: cells of a frame, rows by iterrows",
+    "import pandas as pd; df = pd.DataFrame({'a': [1, 2, 3], 'b': [0.5, None, 0.25], 'c': ['x', 'y', 'z']})",
+    "for i, row in df.iterrows():\n    if pd.isna(row['b']):\n        df.loc[i, 'b'] = row['a'] * 10",
+    True,
+    "df.to_dict()",
+)

@@ -26,6 +26,7 @@ import sklearn.tree  # noqa: F401 -- as above
 import tqdm.auto  # noqa: F401 -- as above
 from differ import Bench, Verdict
 from notebook_cells import NOTEBOOK_CELLS, Row
+from notebook_cells_more import MORE_CELLS
 
 from mpnb import session
 from mpnb.plan.types import Refusal
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 SHARES = {"for": 66, "list": 23, "generator": 4, "dict": 3, "map": 2, "set": 1}
 #: The part of the independent cells that is split at least.
 SPLIT = 0.9
-ROWS = [(kind, row) for kind, rows in NOTEBOOK_CELLS.items() for row in rows]
+ROWS = [(kind, row) for cells in (NOTEBOOK_CELLS, MORE_CELLS) for kind, rows in cells.items() for row in rows]
 
 
 @dataclass
@@ -112,7 +113,7 @@ def test_the_table_has_the_shares_of_real_notebooks() -> None:
     assert len(names) >= 150
     assert len(names) == len(set(names))
     for kind, share in SHARES.items():
-        assert abs(len(NOTEBOOK_CELLS[kind]) - share / 100 * len(names)) <= 4, kind
+        assert abs(sum(each == kind for each, _ in ROWS) - share / 100 * len(names)) <= 4, kind
 
 
 def test_every_cell_ends_as_without_the_magic(judged: list[Judged]) -> None:
