@@ -62,6 +62,8 @@ class Job:
         The random numbers of its iterations, on the generators of this process; None where they have none of their own.
     chunk
         How many items to send at a time, where that was said.
+    threads
+        How many threads each kind of library has for it (`blas.threads`); empty where those of a worker are right.
     """
 
     function: FunctionType
@@ -76,6 +78,7 @@ class Job:
     orders: bool = False
     streams: Streams | None = None
     chunk: int | None = None
+    threads: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,11 @@ class Engine(Protocol):
     @property
     def ready(self) -> int:
         """How many of them take work at this moment."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """How many threads BLAS and OpenMP have in a worker, unless a job asks for others."""
         ...
 
     def run(self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None) -> Running:

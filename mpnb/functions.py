@@ -51,6 +51,7 @@ def parallel(
     seed: int | None = None,
     chunk: int | None = None,
     trust: Iterable[str] = (),
+    exact: bool = False,
 ) -> Callable[[_Function], _Function]: ...
 def parallel(
     function: Any = None,
@@ -63,6 +64,7 @@ def parallel(
     seed: int | None = None,
     chunk: int | None = None,
     trust: Iterable[str] = (),
+    exact: bool = False,
 ) -> Any:
     """Split the loops of this function over every core when it is called; the result stays the same.
 
@@ -89,6 +91,9 @@ def parallel(
         Send so many iterations at once.
     trust
         Names of helpers that you vouch for: they are not looked into.
+    exact
+        Give linear algebra as many threads in a worker as it has in the notebook, for results that are equal to the
+        last bit.
 
     Examples
     --------
@@ -107,7 +112,16 @@ def parallel(
             msg = f"{name} must be a whole number, {least} or more, was {number!r}"
             raise ValueError(msg)
     trusted = frozenset([trust] if isinstance(trust, str) else trust)
-    options = Options(workers=workers, probe=probe, strict=strict, quiet=quiet, seed=seed, chunk=chunk, trust=trusted)
+    options = Options(
+        workers=workers,
+        probe=probe,
+        strict=strict,
+        quiet=quiet,
+        seed=seed,
+        chunk=chunk,
+        trust=trusted,
+        exact=exact,
+    )
     if function is None:
         return functools.partial(_decorated, options=options)
     return _decorated(function, options)

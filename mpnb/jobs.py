@@ -178,6 +178,8 @@ class JobEncoder:
         yield self._cache.part("described", described, lambda: self._plain_part("described", described))
         if self._job.streams is not None:
             yield self._plain_part("streams", self._job.streams.plain())
+        if self._job.threads:
+            yield self._plain_part("threads", self._job.threads)
         modules = local_modules(encoder.modules.values())
         if modules:
             if self._job.orders:

@@ -136,6 +136,12 @@ def _parser() -> _LineParser:
         "though not those of the cell without the magic; afterwards the notebook's generators are as before the loop. "
         "Loops that stay serial by their own text draw as without it",
     )
+    add(
+        "--exact",
+        action="store_true",
+        help="give linear algebra (BLAS, OpenMP) as many threads in a worker as it has in the notebook, for results "
+        "that are equal to the last bit; more threads than cores are slower",
+    )
     add("--chunk", type=_chunk, metavar="N", help="send N iterations at a time (default: as fits their length)")
     add(
         "--trust",
@@ -180,6 +186,7 @@ def read_line(line: str) -> Options:
         quiet=found.quiet,
         seed=found.seed,
         chunk=found.chunk,
+        exact=found.exact,
         trust=frozenset(found.trust),
     )
 

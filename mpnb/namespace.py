@@ -19,12 +19,12 @@ import sys
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
-from mpnb import surroundings
+from mpnb import blas, surroundings
 from mpnb.arrays import copies_on_write
 from mpnb.blame import Unsendable, located
 from mpnb.buffers import is_portable
@@ -244,6 +244,7 @@ class Mirror:
         self._extra: list[str] = []
         self._regions: tuple[list[int], list[tuple[int, Any]]] | None = None
         self._before: _Before | None = None
+        self._free_threads: Callable[[], None] | None = None  # gives the worker's own number of threads back
         if nets:
             surroundings.install()
             sys.dont_write_bytecode = True
@@ -260,6 +261,7 @@ class Mirror:
         state: surroundings.State = {}
         constants: Constants = {}
         described: Descriptions = {}
+        threads: blas.Threads = ()
         for part in parts:
             kind, details, body, buffers = read_frame(part.frame)
             if kind == "surroundings":
@@ -273,6 +275,8 @@ class Mirror:
             elif kind == "streams":
                 self.streams = Streams.from_plain(pickle.load(body))
                 self._generators = self.streams.numbers()
+            elif kind == "threads":
+                threads = pickle.load(body)
             elif kind == "constants":
                 constants = pickle.load(body)
             elif kind == "described":
@@ -284,6 +288,8 @@ class Mirror:
         other = first_other(described)
         if other is not None:
             raise CodecError(other, "the notebook set it, and workers have the library's own")
+        if threads:  # now that the libraries are there which the job needs
+            self._free_threads = blas.limit(threads)
         if self.streams is not None:
             self.streams.enter()
 
@@ -324,6 +330,9 @@ class Mirror:
         if self.streams is not None:
             self.streams.leave()
         self.streams, self._generators = None, {}
+        if self._free_threads is not None:
+            self._free_threads()
+            self._free_threads = None
         while self._replaced:
             holder, name, value = self._replaced.pop()
             if value is _UNSET:

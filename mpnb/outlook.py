@@ -25,6 +25,7 @@ from mpnb.weight import Weight, weigh, weigh_names
 _FONT: Final = "var(--jp-ui-font-family, system-ui, sans-serif)"
 _CODE: Final = "var(--jp-code-font-family, ui-monospace, monospace)"
 _FINE: Final = "var(--jp-border-color2, rgba(128, 128, 128, .35))"
+_TEXT: Final = "var(--jp-ui-font-color1, currentColor)"
 _MUTED: Final = "var(--jp-ui-font-color2, GrayText)"
 _HEAD: Final = ("name", "class", "line", "pickled", "shared", "")
 #: Most workers for which the seconds are given, besides the number asked for.
@@ -94,7 +95,7 @@ class Outlook:
 
     def to_html(self) -> str:
         """The tables in HTML that needs nothing else, in the colours of the front end."""
-        style = f"font:13px/1.5 {_FONT};color:var(--jp-ui-font-color1, currentColor);margin:2px 0"
+        style = f"font:13px/1.5 {_FONT};color:{_TEXT};margin:2px 0"
         inner = "".join(map(_html, self.sites)) or f"<div>{escape(self.to_text())}</div>"
         return f'<div style="{style}">{inner}</div>'
 
@@ -316,7 +317,7 @@ def _html(site: SiteOutlook) -> str:
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    def line(cells: tuple[str, ...], tag: str, colour: str = "inherit") -> str:
+    def line(cells: tuple[str, ...], tag: str, colour: str = _TEXT) -> str:
         return (
             "<tr>"
             + "".join(

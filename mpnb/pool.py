@@ -17,7 +17,7 @@ from queue import Empty
 from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from mpnb import events, scheduler
+from mpnb import blas, events, scheduler
 from mpnb.cache import EncodeCache
 from mpnb.cores import usable_cores
 from mpnb.engine import STDERR, STDOUT, WARNED, Effects, Job, Outcome, Running, Tell, warn_again
@@ -116,6 +116,11 @@ class Pool:
     def ready(self) -> int:
         """How many workers take work at this moment."""
         return self._hands.ready if self._hands is not None and self._hands.owner == os.getpid() else 0
+
+    @property
+    def threads(self) -> int:
+        """How many threads BLAS and OpenMP have in a worker that starts now: its share of the cores."""
+        return blas.allowed(max(1, usable_cores() // max(1, self._wanted)))
 
     def pids(self) -> list[int]:
         """Process ids of the workers."""

@@ -103,6 +103,8 @@ class Site:
         Whether the other workers had nothing left to do when it ended.
     seed
         The seed of the streams that its random numbers came from; None where they came as without `--seed`.
+    threads
+        Those of linear algebra in the kernel and in a worker, where the loop reaches it and they differ.
     compared
         Under `--compare`, in what the pool's result and the kernel's differ, and how long both took.
     """
@@ -134,6 +136,7 @@ class Site:
     longest_was_last: bool = False
     seed: int | None = None
     compared: str = ""
+    threads: tuple[int, int] | None = None
     nbytes: int = 0
     lost: dict[str, float] = field(default_factory=dict)
 
@@ -819,6 +822,7 @@ class Record:
         for site in sites:
             site.longest = None if site.longest is None else (site.longest[0], site.longest[1])
             site.refused_at = None if site.refused_at is None else (site.refused_at[0], site.refused_at[1])
+            site.threads = None if site.threads is None else (site.threads[0], site.threads[1])
             site.conflict = None if site.conflict is None else (site.conflict[0], site.conflict[1])
         record = cls(sites, data.get("source", ""), data.get("workers", 0))
         record.note, record.seed = data.get("note", ""), data.get("seed")

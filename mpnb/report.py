@@ -113,6 +113,9 @@ def _fate(record: Record, site: Site) -> str:
         if shown and site.speedup >= 1:
             line += f" · {sum(value for value in lost.values() if value > 0):.1f} lost: "
             line += ", ".join(f"{value:.1f} {IN_SHORT[name]}" for value, name in shown)
+    if site.threads is not None:
+        kernel, worker = site.threads
+        line += f" · linear algebra on {_plural(worker, 'thread')}, not {kernel}: last bits may differ (see --exact)"
     if site.reason:
         line += f" · {site.reason}"
     if site.died:

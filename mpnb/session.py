@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
+from mpnb import blas, worth
 from mpnb import plan as planning
-from mpnb import worth
 from mpnb.bars import Bar
 from mpnb.engine import (
     STDERR,
@@ -84,6 +84,7 @@ class Options:
     seed: int | None = None
     trust: frozenset[str] = frozenset()
     chunk: int | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -908,6 +909,22 @@ class SiteRun:
             return Replay(item, effects, outcome.index, returned=which, value=value)
         return Replay(item, effects, outcome.index, broke=planning.BREAK in ends)
 
+    def _threads(self, task: types.FunctionType) -> blas.Threads:
+        """The threads that a worker has to give to linear algebra, to have the kernel's last bits: under `--exact`.
+
+        Without it the record is told where they differ, and the loop reaches linear algebra.
+        """
+        self.site.threads = None
+        if not blas.is_loaded() or not (self.run.options.exact or planning.reaches_linear_algebra(task)):
+            return ()
+        here, there = blas.threads(), self.run.engine.threads
+        other = [count for _, count in here if count != there]
+        if self.run.options.exact:
+            return here if other else ()
+        if other:
+            self.site.threads = max(other), there
+        return ()
+
     def _job(self) -> Job:
         space = self.space
         self.task = planning.make_task(self.loop, self.filename, space)
@@ -923,6 +940,7 @@ class SiteRun:
             shared=self.loop.sets & space.names,
             streams=self.streams,
             chunk=self.run.options.chunk,
+            threads=self._threads(self.task),
         )
 
     def _feed(self) -> Iterator[tuple[Any, bool | IfLong]]:

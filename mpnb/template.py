@@ -20,7 +20,7 @@ import sys
 from types import FrameType
 from typing import Final, NoReturn
 
-from mpnb import wire, worker
+from mpnb import blas, wire, worker
 
 _SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM)
 
@@ -171,7 +171,7 @@ def _thread_count() -> int:
 
 def main(sock_fd: int, lifeline_fd: int) -> NoReturn:
     """Be the template process on these descriptors."""
-    worker.set_blas_threads(1)
+    blas.set_threads(1)
     template = Template(socket.socket(fileno=sock_fd), lifeline_fd)
     try:
         template.run()

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-from mpnb import surroundings, wire
+from mpnb import blas, surroundings, wire
 from mpnb.engine import STDERR, STDOUT, WARNED, Effects, turn
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part
@@ -39,9 +39,6 @@ from mpnb.namespace import Mirror
 from mpnb.weight import Weight, weigh
 
 BATCH_S: Final = 0.02  # results leave at least this often, between two iterations
-BLAS_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
-                         "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")  # fmt: skip
-_BLAS_USERS: Final = ("numpy", "scipy", "sklearn", "torch", "numexpr")
 EXTRA: Final = Weight(1000, 1 << 20)  # the most that an iteration of LONG_S sends home without need
 KEPT_NBYTES: Final = 32 << 20  # the most that glibc allows for; of larger blocks each is mapped by itself
 _M_TRIM_THRESHOLD: Final = -1  # malloc.h
@@ -497,17 +494,6 @@ def watch_lifeline(fd: int, number: int = signal.SIGKILL) -> None:
         os.kill(os.getpid(), number)
 
 
-def set_blas_threads(count: int) -> None:
-    """Give BLAS and OpenMP so many threads in this process, or fewer where the user's environment says so."""
-    for name in BLAS_VARIABLES:
-        # os.environ stays as it is: what is set here is for C libraries that are yet to be loaded.
-        os.putenv(name, str(_fewer(os.environ.get(name), count)))
-    if count > 1 and any(name in sys.modules for name in _BLAS_USERS):
-        from threadpoolctl import threadpool_limits
-
-        threadpool_limits(min(count, *(_fewer(os.environ.get(name), count) for name in BLAS_VARIABLES)))
-
-
 def keep_freed_memory() -> None:
     """Keep freed memory for the next iteration, as a C library that has this setting (glibc) comes to do by itself.
 
@@ -518,10 +504,6 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, KEPT_NBYTES)
         mallopt(_M_TRIM_THRESHOLD, 2 * KEPT_NBYTES)
-
-
-def _fewer(wanted: str | None, count: int) -> int:
-    return min(int(wanted), count) if wanted and wanted.isdecimal() and int(wanted) else count
 
 
 def reseed() -> None:
@@ -540,7 +522,7 @@ def main(sock_fd: int, word_fd: int, lifeline_fd: int, threads: int) -> NoReturn
         watch_lifeline(lifeline_fd)
         word = memoryview(mmap.mmap(word_fd, mmap.PAGESIZE)).cast("q")
         os.close(word_fd)
-        set_blas_threads(threads)
+        blas.set_threads(threads)
         keep_freed_memory()
         reseed()
         gc.enable()

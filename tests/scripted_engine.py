@@ -36,6 +36,7 @@ class ScriptedEngine:
         self.task_s = task_s
         self.workers = workers
         self.ready = workers
+        self.threads = 1
         self.jobs: list[Job] = []
         self.pulled = 0
         self.closed = 0

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "cores": "",
     "ordering": "",
     "collector": "",
+    "blas": "",
     "serial": "",
     "streams": "",
     "engine": "events streams",
@@ -41,20 +42,20 @@ MAY_IMPORT = {
     "codec": "collector cache frames arrays modules blame streams",
     "jobs": "collector errors engine ordering buffers surroundings cache frames arrays modules libraries blame codec",
     "namespace": (
-        "collector errors engine ordering streams buffers surroundings cache frames arrays modules libraries blame codec"
+        "collector errors engine ordering streams blas buffers surroundings cache frames arrays modules libraries blame codec"
     ),
     "wire": "buffers frames",
     "interpreter": "__init__",  # only to learn where the package lies
     # inside a worker
-    "worker": "errors engine surroundings frames namespace weight wire",
-    "template": "wire worker",
+    "worker": "errors blas engine surroundings frames namespace weight wire",
+    "template": "blas wire worker",
     # the kernel's side of the pool
     "scheduler": "events",
     "hands": "errors events cores frames wire scheduler interpreter",
-    "pool": "errors events engine cores cache frames jobs scheduler worker hands",
+    "pool": "errors blas events engine cores cache frames jobs scheduler worker hands",
     # processes beside the notebook, at both ends
     "parcels": "errors engine cache frames modules blame codec jobs namespace",
-    "sharing": "errors cores buffers frames blame wire interpreter worker template parcels",
+    "sharing": "errors blas cores buffers frames blame wire interpreter worker template parcels",
     # what understands a cell
     "plan": "collector errors engine ordering sliced streams",  # engine: what a task hands back, as an engine expects it
     # what is seen
@@ -68,7 +69,7 @@ MAY_IMPORT = {
     "bars": "",
     "outlook": "plan worth weight record",
     "trial": "engine plan compare",
-    "session": "errors events engine streams plan record worth weight outlook trial bars",
+    "session": "errors blas events engine streams plan record worth weight outlook trial bars",
     "view": "events dashboard session",
     "functions": "errors events engine serial plan record session view",
     "magic": "errors events engine plan record outlook report dashboard session view",
@@ -92,7 +93,7 @@ DOORS = {
     "multiprocess": "sharing",
     "cloudpickle": "codec",
     "psutil": "cores",
-    "threadpoolctl": "worker template",
+    "threadpoolctl": "blas",
     "numpy": "cache surroundings streams",
     "pandas": "surroundings",
     "mpmath": "surroundings",

@@ -279,6 +279,63 @@ def test_explain_expects_what_the_last_run_measured(loaded):
     assert value(loaded, "out") == list(range(40))
 
 
+BLAS = """import numpy as np
+from threadpoolctl import threadpool_info, threadpool_limits
+threadpool_limits(2, user_api="blas")
+def threads():
+    return max((each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"), default=0)
+rng = np.random.default_rng(1)
+sizes = [300, 500, 700, 300, 500, 700]
+mats = [rng.random((n, n)) for n in sizes]
+def square(A):
+    return A @ A
+serial = [square(A) for A in mats]"""
+EQUAL = "[a.tobytes() == b.tobytes() for a, b in zip(serial, found)]"
+
+
+def test_threads_of_linear_algebra(loaded):
+    """Under 2 threads in the kernel, the summary says that workers have 1; --exact gives them 2, and the last bits."""
+    loaded.check(BLAS)
+    cell = "found = [square(A) for A in mats]"
+    plainly = summary(loaded.check(f"%%parallel -n 2 --no-probe\n{cell}"))
+    workers = value(loaded, "__import__('mpnb.session').session.current().engine.threads")
+    clause = (
+        f"linear algebra on {workers} thread{'s' if workers > 1 else ''}, not 2: last bits may differ (see --exact)"
+    )
+    assert (clause in plainly) == (workers != 2), plainly
+    exactly = summary(loaded.check(f"%%parallel -n 2 --no-probe --exact\n{cell}"))
+    assert "linear algebra" not in exactly
+    assert "6 iterations" in exactly
+    assert value(loaded, EQUAL) == [True] * 6
+
+
+def test_exact_on_a_function(loaded):
+    """`@mpnb.parallel(exact=True)` does for a function's loops what --exact does for a cell's."""
+    loaded.check(BLAS)
+    loaded.check("import mpnb")
+    loaded.check(
+        "@mpnb.parallel(probe=False, workers=2, exact=True)\ndef squares(mats):\n    return [square(A) for A in mats]"
+    )
+    said = summary(loaded.check("found = squares(mats)"))
+    assert "6 iterations" in said
+    assert "linear algebra" not in said
+    assert value(loaded, EQUAL) == [True] * 6
+
+
+def test_a_worker_has_its_own_threads_again(loaded):
+    """--exact holds for its own cell; a loop without linear algebra says nothing of threads."""
+    loaded.check(BLAS)
+    cell = "counts = [threads() for A in mats]"
+    own = summary(loaded.check(f"%%parallel -n 2 --no-probe\n{cell}"))
+    assert "linear algebra" not in own
+    before = value(loaded, "set(counts)")
+    loaded.check(f"%%parallel -n 2 --no-probe --exact\n{cell}")
+    assert value(loaded, "set(counts)") == {2}
+    loaded.check(f"%%parallel -n 2 --no-probe\n{cell}")
+    assert value(loaded, "set(counts)") == before
+    assert value(loaded, "threads()") == 2
+
+
 REFUSED = [
     ("total = 0\nfor x in range(5):\n    total = total * 2 + x", "line 4", "`total`"),
     ("seen = []\ndef note(x):\n    seen.append(x)\n    return x\nr = [note(x) for x in range(5)]", "line 6", "note"),

@@ -3,6 +3,7 @@
 from mpnb.plan.cell import CONSUMERS, may_have_sites, read_cell
 from mpnb.plan.draws import Draws, find_draws
 from mpnb.plan.iterables import Leaf, is_bar, is_safe, length
+from mpnb.plan.linear import reaches_linear_algebra
 from mpnb.plan.loops import BREAK, RETURN
 from mpnb.plan.objects import changed_objects, check_loop
 from mpnb.plan.purity import Finding, inspect_loop
@@ -35,5 +36,6 @@ __all__ = [
     "length",
     "make_task",
     "may_have_sites",
+    "reaches_linear_algebra",
     "read_cell",
 ]

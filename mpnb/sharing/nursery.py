@@ -19,7 +19,7 @@ import traceback
 from types import FrameType
 from typing import NoReturn
 
-from mpnb import wire, worker
+from mpnb import blas, wire, worker
 from mpnb.frames import Part
 from mpnb.sharing import endings, processes
 from mpnb.template import Template
@@ -60,7 +60,7 @@ class Nursery(Template):
 def main(sock_fd: int, lifeline_fd: int) -> NoReturn:
     """Be the template."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    worker.set_blas_threads(1)
+    blas.set_threads(1)
     nursery = Nursery(socket.socket(fileno=sock_fd), lifeline_fd)
     try:
         nursery.run()
@@ -81,7 +81,7 @@ def begin(control_fd: int, out_fd: int, err_fd: int, lifeline_fd: int, threads: 
             _, told, digests = message.note
             told["parent_sentinel"] = os.dup(lifeline_fd)
             worker.watch_lifeline(lifeline_fd, signal.SIGTERM if told["cleans_up"] else signal.SIGKILL)
-            worker.set_blas_threads(threads)
+            blas.set_threads(threads)
             worker.reseed()
             parts = tuple(Part(digest, frame) for digest, frame in zip(digests, message.frames, strict=True))
             code = processes.live(told, parts, message.fds)
