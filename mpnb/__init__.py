@@ -1,8 +1,9 @@
 """mpnb: an ordinary notebook cell on every core.
 
 `%load_ext mpnb`, then `%%parallel` on top of a cell, or `@mpnb.parallel` on a function. `last_run()` tells what became
-of it. `Process`, `Queue`, `Lock`, `Array`, `Manager` and the like are `multiprocessing`'s, for functions and classes of
-the notebook.
+of it. `Pool` and `Executor` are `multiprocessing`'s and `concurrent.futures`' for functions of the notebook; `pool()`
+is the one that stays between cells. `Process`, `Queue`, `Lock`, `Array`, `Manager` and the like are
+`multiprocessing`'s, for functions and classes of the notebook.
 
 Names are loaded when they are first used: a worker process imports this package too, and must start light.
 """
@@ -15,10 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from mpnb import pool as pool
     from mpnb.errors import CodecError as CodecError
     from mpnb.errors import MpnbError as MpnbError
+    from mpnb.errors import PoolBrokenError as PoolBrokenError
+    from mpnb.errors import PoolClosedError as PoolClosedError
     from mpnb.errors import RefusedError as RefusedError
+    from mpnb.errors import TaskTimeoutError as TaskTimeoutError
     from mpnb.errors import WorkerDiedError as WorkerDiedError
+    from mpnb.executor import Executor as Executor
     from mpnb.functions import parallel as parallel
     from mpnb.pool import Pool as Pool
     from mpnb.session import last_run as last_run
@@ -54,6 +60,11 @@ _HOMES: Final = {
     "parallel": "mpnb.functions",
     "last_run": "mpnb.session",
     "Pool": "mpnb.pool",
+    "pool": "mpnb.pool",  # the room itself, which can be called
+    "Executor": "mpnb.executor",
+    "PoolBrokenError": "mpnb.errors",
+    "PoolClosedError": "mpnb.errors",
+    "TaskTimeoutError": "mpnb.errors",
     "MpnbError": "mpnb.errors",
     "RefusedError": "mpnb.errors",
     "WorkerDiedError": "mpnb.errors",
@@ -67,12 +78,15 @@ __all__ = [
     "CodecError",
     "Condition",
     "Event",
+    "Executor",
     "JoinableQueue",
     "Lock",
     "Manager",
     "MpnbError",
     "Pipe",
     "Pool",
+    "PoolBrokenError",
+    "PoolClosedError",
     "Process",
     "Queue",
     "RLock",
@@ -81,6 +95,7 @@ __all__ = [
     "RefusedError",
     "Semaphore",
     "SimpleQueue",
+    "TaskTimeoutError",
     "Value",
     "WorkerDiedError",
     "active_children",
@@ -89,6 +104,7 @@ __all__ = [
     "last_run",
     "parallel",
     "parent_process",
+    "pool",
 ]
 
 
@@ -96,7 +112,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         msg = f"module 'mpnb' has no attribute {name!r}"
         raise AttributeError(msg)
-    value = getattr(import_module(_HOMES[name]), name)
+    home = import_module(_HOMES[name])
+    value = vars(home).get(name, home)
     globals()[name] = value
     return value
 

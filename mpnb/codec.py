@@ -276,6 +276,10 @@ def find_importable(thing: Any, main: Mapping[str, Any]) -> ModuleType | None:
     return module if found is thing else None
 
 
+#: What is the notebook's own on both sides of a call: of all else a task may change its copy.
+LASTING: Final = (FunctionType, type)
+
+
 class Encoder(pickle.Pickler):
     """A C pickler that knows the notebook's namespace; the base of all three kinds of frames.
 

@@ -64,6 +64,15 @@ class Job:
         How many items to send at a time, where that was said.
     threads
         How many threads each kind of library has for it (`blas.threads`); empty where those of a worker are right.
+    calls
+        Whether its iterations are calls made for `Pool` or `Executor`: independent of each other, so that one that
+        fails does not end the job; arguments and results are copies.
+    ahead
+        How many items may be pulled before the caller takes an outcome, where there is a limit.
+    timeout_s
+        How long an iteration may run; then its worker is ended, and another takes its place.
+    retries
+        How often an iteration whose worker ended, or that ran too long, is run again.
     """
 
     function: FunctionType
@@ -79,6 +88,10 @@ class Job:
     streams: Streams | None = None
     chunk: int | None = None
     threads: tuple[tuple[str, int], ...] = ()
+    calls: bool = False
+    ahead: int | None = None
+    timeout_s: float | None = None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@
     ├── RefusedError         --strict: a loop that mpnb will not split
     ├── CodecError           an object that cannot be sent; names the path to it
     ├── WorkerDiedError      a worker process ended under an iteration
-    ├── PoolClosedError      the pool was asked for work after close()
+    │   └── PoolBrokenError  workers end before they are ready, again and again
+    ├── TaskTimeoutError     a task of a pool ran longer than it may; a TimeoutError too
+    ├── PoolClosedError      the pool was asked for work after close(); a ValueError too, as multiprocessing has it
     └── MissingLibraryError  an optional library is not installed
 
 The user's own exceptions come back as themselves. Wrong options raise IPython's UsageError.
@@ -75,7 +77,15 @@ class WorkerDiedError(MpnbError):
         self.peak_bytes = peak_bytes
 
 
-class PoolClosedError(MpnbError):
+class PoolBrokenError(WorkerDiedError):
+    """Workers ended before they were ready, again and again; nothing can be run."""
+
+
+class TaskTimeoutError(MpnbError, TimeoutError):
+    """A task ran longer than it may, and its worker was ended."""
+
+
+class PoolClosedError(MpnbError, ValueError):
     """The pool has been closed and takes no more work."""
 
 

@@ -24,23 +24,33 @@ import time
 import traceback
 import weakref
 from array import array
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from mpnb import events, interpreter, scheduler, wire
 from mpnb.cores import usable_cores
-from mpnb.errors import MpnbError, WorkerDiedError
+from mpnb.errors import MpnbError, PoolBrokenError, TaskTimeoutError, WorkerDiedError
 from mpnb.frames import Frame, Part
 
 GRACE_S: Final = 0.1  # an interrupted task that has not ended by then is killed
 TICK_S: Final = 0.05
+MIN_TICK_S: Final = 0.005  # how exactly the time that a task may take is measured, at best
 OBITUARY_S: Final = 0.5  # how long the template may take to say how a worker ended
 END_S: Final = 1.0
 KEPT_PARTS: Final = 8  # a worker keeps the parts of its last two or three jobs: a cell that runs again finds them there
+
+
+class Postbox(Protocol):
+    """Where a job hears what happens."""
+
+    def put(self, item: tuple[Any, ...]) -> None:
+        """Take in one message; called by the I/O thread, so it must not take long."""
+        ...
+
 
 Mail = SimpleQueue[tuple[Any, ...]]
 """What a job hears: ("event", Event), ("batch", BatchFinished, Frame | None, stop), ("want", count),
@@ -54,7 +64,10 @@ class OpenJob:
     number: int
     parts: tuple[Part, ...]
     nets: bool
-    mail: Mail
+    mail: Postbox
+    calls: bool = False
+    begin: Callable[[], bool] | None = None  # asked before anything is sent; False: it has been cancelled
+    timeout_s: float | None = None
     chunks: dict[int, tuple[int, Frame]] = field(default_factory=dict)  # number -> first iteration, items
 
 
@@ -75,6 +88,7 @@ class _Process:
     jobs: set[int] = field(default_factory=set)
     digests: dict[bytes, None] = field(default_factory=dict)  # parts that it has, the latest used last
     ready: bool = False
+    seen: tuple[int, float] = (0, 0.0)  # the number of the call that was running when last looked at, and since when
     asked: bool = False  # its end was ordered
     killed: bool = False  # nothing it says counts any more
     last_words: str = ""
@@ -87,11 +101,17 @@ class Hands:
     ----------
     workers
         How many workers to keep.
+    tasks_each
+        After so many pieces of work a worker is replaced, where that is said.
+    initial
+        Parts of a job whose function every worker calls before it takes work.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, tasks_each: int | None = None, initial: tuple[Part, ...] | None = None) -> None:
         self.owner = os.getpid()
         self.workers = workers
+        self._tasks_each = tasks_each
+        self._initial = initial
         self.ready = 0
         self.failure: Exception | None = None
         self._scheduler = scheduler.Scheduler()
@@ -104,6 +124,8 @@ class Hands:
         self._selector.register(self._wake_out, selectors.EVENT_READ, self._woken)
         self._processes: dict[int, _Process] = {}
         self._jobs: dict[int, OpenJob] = {}
+        self._chunks: dict[int, int] = {}  # chunk -> its job
+        self._digests: Counter[bytes] = Counter()  # parts of open jobs -> of how many
         self._template: subprocess.Popen[bytes] | None = None
         self._template_sock: socket.socket | None = None
         self._template_incoming = wire.Incoming()
@@ -111,6 +133,8 @@ class Hands:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_count = 0
         self._next_tick = 0.0
+        self._tick_s = TICK_S
+        self._timed: set[int] = set()  # jobs whose iterations have a limit
         self._obituary = ""  # of the worker that ended last
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="mpnb pool", daemon=True)
@@ -166,7 +190,7 @@ class Hands:
 
     def _run(self) -> None:
         try:
-            self._handle(scheduler.PoolResized(at=time.perf_counter(), workers=self.workers))
+            self._resize()
             while not self._stopping:
                 for key, mask in self._selector.select(self._timeout()):
                     # What one event led to may have closed what the next one is about.
@@ -186,8 +210,8 @@ class Hands:
         now = time.perf_counter()
         deadlines = [self._timers[0][0]] if self._timers else []
         if not self._scheduler.idle:
-            if self._next_tick <= now - TICK_S:
-                self._next_tick = now + TICK_S
+            if self._next_tick <= now - self._tick_s or self._next_tick > now + self._tick_s:
+                self._next_tick = now + self._tick_s
             deadlines.append(self._next_tick)
         return max(0.0, min(deadlines) - now) if deadlines else None
 
@@ -196,11 +220,29 @@ class Hands:
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
         if now >= self._next_tick and not self._scheduler.idle:
-            self._next_tick = now + TICK_S
+            self._next_tick = now + self._tick_s
             for process in list(self._processes.values()):
+                if self._timed:
+                    self._look_for_overrun(process, now)
                 if process.popen is not None and process.pidfd is None:
                     self._poll(process)
             self._handle(events.Ticked(at=now))
+
+    def _look_for_overrun(self, process: _Process, now: float) -> None:
+        """Measure how long a worker has been running its present call; who ran too long is told of."""
+        running, number = process.word[0], process.word[1]
+        if not running or process.killed:
+            return
+        if process.seen[0] != number:
+            process.seen = (number, now)
+            return
+        limit = self._scheduler.limit_of(process.number)
+        if limit is None or now - process.seen[1] < limit or self._receive(process):
+            return
+        # What it has sent in the meantime has been heard, and counts.
+        if process.word[1] == number and process.word[0] == running and not process.killed:
+            overran = scheduler.IterationOverran(at=now, worker=process.number, iteration=running - 1)
+            self._handle(overran)
 
     def _later(self, seconds: float, call: Callable[[], None]) -> None:
         self._timer_count += 1
@@ -215,6 +257,10 @@ class Hands:
             match self._inbox.popleft():
                 case ("open", OpenJob() as job, scheduler.JobOpened() as event):
                     self._jobs[job.number] = job
+                    self._digests.update(part.digest for part in job.parts)
+                    if job.timeout_s is not None:
+                        self._timed.add(job.number)
+                        self._tick_s = min(self._tick_s, max(MIN_TICK_S, job.timeout_s / 8))
                     for process in self._processes.values():
                         for past in process.history:
                             job.mail.put(("event", past))
@@ -222,6 +268,7 @@ class Hands:
                 case ("chunk", int(number), Frame() as frame, scheduler.ChunkQueued() as event):
                     if number in self._jobs:
                         self._jobs[number].chunks[event.chunk] = (event.first, frame)
+                        self._chunks[event.chunk] = number
                         self._handle(event)
                 case (scheduler.JobClosed() as event,):
                     self._handle(event)
@@ -229,7 +276,7 @@ class Hands:
                         self._later(GRACE_S, partial(self._grace_passed, event.job))
                 case ("resize", int(workers)):
                     self.workers = workers
-                    self._handle(scheduler.PoolResized(at=time.perf_counter(), workers=workers))
+                    self._resize()
                 case ("import", tuple(names)):
                     new = [name for name in names if name not in self._imports]
                     self._imports.extend(new)
@@ -242,6 +289,9 @@ class Hands:
                 case item:
                     msg = f"the I/O thread does not know {item[0]!r}"
                     raise RuntimeError(msg)
+
+    def _resize(self) -> None:
+        self._handle(scheduler.PoolResized(at=time.perf_counter(), workers=self.workers, tasks_each=self._tasks_each))
 
     def _grace_passed(self, job: int) -> None:
         if job in self._jobs:
@@ -273,11 +323,16 @@ class Hands:
                 self._send(self._processes[number], ("cancel", job_number))
             case scheduler.TakeBack(number, piece):
                 self._send(self._processes[number], ("back", piece))
-            case scheduler.FailIteration(job_number, iteration, _, known):
-                assert isinstance(cause, events.WorkerDied)
-                error = self._death(cause, iteration, known=known)
-                self._jobs[job_number].mail.put(("lost", iteration, error))
+            case scheduler.FailIteration(job_number, iteration, _, known, overran):
+                job = self._jobs[job_number]
+                if overran:
+                    text = f"it ran longer than {job.timeout_s:g} s, and its worker was ended: give it a longer timeout"
+                    job.mail.put(("lost", iteration, TaskTimeoutError(text)))
+                else:
+                    assert isinstance(cause, events.WorkerDied)
+                    job.mail.put(("lost", iteration, self._death(cause, iteration, known=known)))
             case scheduler.ReleaseChunk(job_number, chunk):
+                self._chunks.pop(chunk, None)
                 if job_number in self._jobs:
                     self._jobs[job_number].chunks.pop(chunk, None)
             case scheduler.ReleaseJob(job_number):
@@ -285,17 +340,19 @@ class Hands:
             case scheduler.GiveUp(failed):
                 assert isinstance(cause, events.WorkerDied)
                 words = f"{failed} workers in a row ended before they were ready: {self._obituary}"
-                self._fail_jobs(WorkerDiedError(words, exitcode=cause.exitcode))
+                self._fail_jobs(PoolBrokenError(words, exitcode=cause.exitcode))
             case _:
                 msg = f"the hands do not know {command!r}"
                 raise RuntimeError(msg)
 
     def _send_chunk(self, command: scheduler.SendChunk) -> None:
         process, job = self._processes[command.worker], self._jobs[command.job]
+        if job.begin is not None and not job.begin():
+            return  # its owner has cancelled it, and says so next: then the worker is told, too
         if job.number not in process.jobs:
             new = [part for part in job.parts if part.digest not in process.digests]
             digests = tuple(part.digest for part in job.parts)
-            note = ("job", job.number, job.nets, digests, tuple(part.digest for part in new))
+            note = ("job", job.number, job.nets, job.calls, digests, tuple(part.digest for part in new))
             self._send(process, note, tuple(part.frame for part in new))
             process.jobs.add(job.number)
             for digest in digests:
@@ -311,11 +368,17 @@ class Hands:
 
     def _release(self, job_number: int) -> None:
         job = self._jobs.pop(job_number)
-        used = {part.digest for other in self._jobs.values() for part in other.parts}
+        self._timed.discard(job_number)
+        if not self._timed:
+            self._tick_s = TICK_S
+        for part in job.parts:
+            self._digests[part.digest] -= 1
+            if not self._digests[part.digest]:
+                del self._digests[part.digest]
         for process in self._processes.values():
             if job_number in process.jobs:
                 process.jobs.discard(job_number)
-                old = tuple(digest for digest in list(process.digests)[:-KEPT_PARTS] if digest not in used)
+                old = tuple(digest for digest in list(process.digests)[:-KEPT_PARTS] if digest not in self._digests)
                 for digest in old:
                     del process.digests[digest]
                 self._send(process, ("forget", job_number, old))
@@ -389,17 +452,20 @@ class Hands:
                     times=tuple(array("d", times)), decode_s=decode_s, check_s=check_s, encode_s=encode_s,
                     nbytes=_nbytes(frame), chunk_done=done,
                 )  # fmt: skip
-                for job in self._jobs.values():
-                    if chunk in job.chunks:
-                        job.mail.put(("batch", event, frame, stop))
+                job = self._jobs.get(self._chunks.get(chunk, -1))
+                if job is not None:
+                    job.mail.put(("batch", event, frame, stop))
                 self._handle(event)
             case ("ready", pid):
-                process.ready = True
                 self._born(process, pid)
-                ready = events.WorkerReady(at=now, worker=process.number)
-                process.history.append(ready)
-                self._handle(ready)
-                self._tell_jobs(ready)
+                if self._initial is None:
+                    self._ready(process)
+                else:
+                    digests = tuple(part.digest for part in self._initial)
+                    process.digests = dict.fromkeys(digests)
+                    self._send(process, ("init", digests), tuple(part.frame for part in self._initial))
+            case ("initialized",):
+                self._ready(process)
             case ("returned", piece, first, stop, whole):
                 number = process.number
                 self._handle(
@@ -415,6 +481,13 @@ class Hands:
             case note:
                 msg = f"worker {process.number} said {note[0]!r}"
                 raise RuntimeError(msg)
+
+    def _ready(self, process: _Process) -> None:
+        process.ready = True
+        ready = events.WorkerReady(at=time.perf_counter(), worker=process.number)
+        process.history.append(ready)
+        self._handle(ready)
+        self._tell_jobs(ready)
 
     # ------------------------------------------------------------ starting
 

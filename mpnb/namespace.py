@@ -29,7 +29,7 @@ from mpnb.arrays import copies_on_write
 from mpnb.blame import Unsendable, located
 from mpnb.buffers import is_portable
 from mpnb.cache import EncodeCache, global_names
-from mpnb.codec import Decoder, Encoder, find_importable, make_view
+from mpnb.codec import LASTING, Decoder, Encoder, find_importable, make_view
 from mpnb.collector import collector_paused
 from mpnb.engine import Effects
 from mpnb.errors import CodecError
@@ -159,6 +159,16 @@ class _EffectEncoder(Encoder):
         return super().reduce_class(kind)
 
 
+class _ValueEncoder(_EffectEncoder):
+    """The worker's pickler of a call's result, which is a copy however it came to be."""
+
+    reduce_array = Encoder.reduce_array
+    reduce_odd_array = Encoder.reduce_odd_array
+
+    def _own_pickling(self, _kind: type) -> None:
+        """The user's own `__reduce__` and the like are how a class wants to be sent."""
+
+
 class _Snapshot(Encoder):
     """A pickler for comparing: code and protected memory are named by id, everything that can change is written out."""
 
@@ -228,6 +238,7 @@ class Mirror:
 
     function: FunctionType
     streams: Streams | None = None
+    _by_value = False  # a call's arguments and result are copies, and nothing of them is watched
 
     def __init__(self, namespace: dict[str, Any] | None = None, *, nets: bool = True) -> None:
         self._main: dict[str, Any] = vars(sys.modules["__main__"]) if namespace is None else namespace
@@ -245,15 +256,45 @@ class Mirror:
         self._regions: tuple[list[int], list[tuple[int, Any]]] | None = None
         self._before: _Before | None = None
         self._free_threads: Callable[[], None] | None = None  # gives the worker's own number of threads back
+        self._kept: dict[str, Any] = {}  # what an initializer bound or changed: the worker's own from then on
         if nets:
             surroundings.install()
             sys.dont_write_bytecode = True
 
-    def load(self, parts: Sequence[Part]) -> None:
-        """Bind exactly the names of the job these parts are of; everything is decoded afresh from the kept bytes."""
+    def load(self, parts: Sequence[Part], *, by_value: bool = False) -> None:
+        """Bind exactly the names of the job these parts are of; everything is decoded afresh from the kept bytes.
+
+        `by_value`: it consists of calls, whose arguments and results are copies, and of which nothing is watched.
+        """
         self.bind(parts)
+        self._by_value = by_value
+        if by_value:
+            self._known = {key: n for key, n in self._known.items() if isinstance(self._bundle[n], LASTING)}
+            self._main.update(self._kept)
+            return
+        self._main.update(self._kept)
         self._bundle_bytes = self._snapshot((self.function, self._names))
         self._bundle_lengths = _lengths(self._bundle) if self._bundle_bytes is None else b""
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Keep, for all jobs to come, the names that are bound meanwhile, or whose values change."""
+        before = {name: (value, self._looks(value)) for name, value in self._main.items() if not _is_dunder(name)}
+        yield
+        for name, value in self._main.items():
+            if not _is_dunder(name):
+                known, looked = before.get(name, (_UNSET, None))
+                if known is not value or looked != self._looks(value):
+                    self._kept[name] = value
+
+    def _looks(self, value: Any) -> bytes | None:
+        """What data looks like, as bytes to compare; None for what is no data, or can't be compared."""
+        if isinstance(value, (*LASTING, ModuleType)):
+            return None
+        try:
+            return self._snapshot(value)
+        except Exception:  # of a class of the user's, that can't be pickled
+            return None
 
     def bind(self, parts: Sequence[Part], *, own: bool = False) -> None:
         """As `load`, and remember nothing to compare with; with `own`, arrays get memory of their own."""
@@ -372,7 +413,9 @@ class Mirror:
         for name in self._extra:
             self._main.pop(name, None)
         primed = [self._bundle[n] for n in primed]
-        decoder = Decoder(body, buffers, self._main, primed, self._bundle, generators=self._own_generators())
+        decoder = Decoder(
+            body, buffers, self._main, primed, self._bundle, own=self._by_value, generators=self._own_generators()
+        )
         try:
             with collector_paused():
                 items: list[object] = decoder.load()
@@ -380,9 +423,14 @@ class Mirror:
         except Exception as error:
             raise CodecError("item", f"not loaded by the worker ({type(error).__name__}: {error})") from error
         self._main.update(extra)
+        self._main.update(self._kept)
         self._extra = list(extra)
-        self._items = items
         self._chunk = decoder.objects()
+        if self._by_value:
+            self._lent = [n for n, thing in enumerate(self._chunk) if isinstance(thing, LASTING)]
+            self._chunk = [thing if isinstance(thing, LASTING) else None for thing in self._chunk]
+            return items
+        self._items = items
         # Two numbers may be one object here: of what makes an object of another the later is the real one. Bytes are
         # arrays' memory, unless they are items.
         own = set(map(id, items))
@@ -402,7 +450,8 @@ class Mirror:
             while True:
                 buffers: list[Any] | None = None if is_portable() else []
                 file = io.BytesIO()
-                encoder = _EffectEncoder(self, file, buffers, views)
+                pickler = _ValueEncoder if self._by_value else _EffectEncoder
+                encoder = pickler(self, file, buffers, views)
                 memo: dict[int, tuple[int, Any]] = {}
                 for number in hot:
                     memo[id(self._bundle[number])] = (len(memo), self._bundle[number])
@@ -414,6 +463,8 @@ class Mirror:
                     encoder.dump(batch)
                 except Exception as error:
                     raise self._blamed(batch, error) from error
+                if self._by_value:
+                    break
                 met = encoder.memo.copy()
                 if has_misordered_numbers(thing for key, (_, thing) in met.items() if key not in memo):
                     raise CodecError("result", "a set of numbers whose order a copy would not keep")
@@ -477,9 +528,15 @@ class Mirror:
     def _blamed(self, batch: list[Effects], error: Exception) -> CodecError:
         return located("result", batch, error, self._probe)
 
+    def blame(self, value: Any) -> CodecError | None:
+        """Why the result of a call can't be sent, with the path to the culprit; None where it can."""
+        error = self._probe(value)
+        return None if error is None else located("result", value, error, self._probe)
+
     def _probe(self, thing: Any) -> Exception | None:
         try:
-            _EffectEncoder(self, io.BytesIO(), [], frozenset()).dump(thing)
+            pickler = _ValueEncoder if self._by_value else _EffectEncoder
+            pickler(self, io.BytesIO(), [], frozenset()).dump(thing)
         except Exception as error:
             return error
         return None

@@ -16,6 +16,7 @@ always about the first. Iterations are counted as the caller counts them: from t
 
 from __future__ import annotations
 
+import bisect
 import heapq
 from dataclasses import dataclass, field
 from typing import Final
@@ -29,6 +30,7 @@ SHARE_S: Final = 0.005  # less than this, left in a running chunk, is not worth 
 CHUNK_NBYTES: Final = 4 << 20  # items in a chunk: so much is copied in one go
 WINDOW_NBYTES: Final = 256 << 20  # results that wait for an earlier iteration or for a slow caller
 GROWTH: Final = 4  # a chunk may be so many times larger than what is known to have worked
+DEPTH: Final = 2  # chunks of short tasks that a worker holds: one to run, one to go on with
 MAX_DEATHS: Final = 2  # outside of any iteration, over the same piece of work
 MAX_FAILED_STARTS: Final = 3
 
@@ -37,7 +39,11 @@ MAX_FAILED_STARTS: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOpened(Event):
-    """A job has begun; at most `workers` of the pool's work on it. Chunks are of `chunk` items where that is said."""
+    """A job has begun; at most `workers` of the pool's work on it. Chunks are of `chunk` items where that is said.
+
+    `ahead` is how many items may be pulled that the caller has not taken, where there is a limit; `timeout_s` how long
+    an iteration may run, and `retries` how often one whose worker ended, or that ran too long, is run again.
+    """
 
     job: int
     first: int = 0
@@ -45,6 +51,9 @@ class JobOpened(Event):
     total: int | None = None
     expected_s: float | None = None
     chunk: int | None = None
+    ahead: int | None = None
+    timeout_s: float | None = None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +126,19 @@ class WorkerSpoiled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IterationOverran(Event):
+    """The iteration that a worker runs has taken longer than its job allows."""
+
+    worker: int
+    iteration: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolResized(Event):
-    """So many workers are wanted."""
+    """So many workers are wanted; each is to be replaced after `tasks_each` pieces of work, where that is said."""
 
     workers: int
+    tasks_each: int | None = None
 
 
 # ---------------------------------------------------------------- commands
@@ -190,12 +208,16 @@ class PullItems(Command):
 
 @dataclass(frozen=True, slots=True)
 class FailIteration(Command):
-    """An iteration is lost with the worker that ran it. `known` is False where only its chunk is known."""
+    """An iteration is lost with the worker that ran it. `known` is False where only its chunk is known.
+
+    `overran`: it ran too long, and the worker is ended because of it.
+    """
 
     job: int
     iteration: int
     worker: int
     known: bool
+    overran: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +271,7 @@ class _Worker:
     cancelling: set[int] = field(default_factory=set)
     heard_at: float = 0.0
     overdue: bool = False
+    done: int = 0  # pieces
 
 
 @dataclass(slots=True)
@@ -261,6 +284,10 @@ class _Job:
     frontier: int  # iterations before this one are all finished
     taken: int  # iterations before this one are with the caller
     chunk: int | None = None
+    ahead: int | None = None
+    timeout_s: float | None = None
+    retries: int = 0
+    failures: dict[int, int] = field(default_factory=dict)  # iteration -> how often it was lost, while it may be again
     each_nbytes: float = 0.0
     queue: list[_Piece] = field(default_factory=list)  # a heap
     pieces_of: dict[int, int] = field(default_factory=dict)  # chunk -> how many pieces of it are not done
@@ -272,6 +299,11 @@ class _Job:
     beyond: dict[int, int] = field(default_factory=dict)  # finished intervals after the frontier: first -> stop
     waiting: list[tuple[int, int]] = field(default_factory=list)  # heap of (stop, nbytes) of results not taken
     waiting_nbytes: int = 0
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing is known of it yet, and any worker may have it."""
+        return self.each_s is None and self.limit is None
 
     def finish(self, first: int, stop: int, nbytes: int) -> None:
         if stop <= first:
@@ -295,6 +327,8 @@ class _Job:
         if self.each_s is None:
             return 1
         size = CHUNK_S / max(self.each_s, 1e-9)
+        if self.ahead is not None:  # everybody gets a share of the few that may be pulled
+            size = min(size, self.ahead / (3 * workers))
         # A caller that is slow, or stops early, has not had much pulled for nothing.
         # Where it can't take them because an early iteration is slow, what has finished counts instead.
         held_up = bool(self.beyond) and self.frontier == self.taken
@@ -311,7 +345,7 @@ class _Job:
         """How many chunks a worker may hold."""
         if self.each_s is None:
             return 1
-        return 2 if self.each_s < SHORT_CHUNK_S else 1
+        return DEPTH if self.each_s < SHORT_CHUNK_S else 1
 
 
 class Scheduler:
@@ -325,8 +359,13 @@ class Scheduler:
 
     def __init__(self) -> None:
         self.wanted = 0
+        self._tasks_each: int | None = None
         self._workers: dict[int, _Worker] = {}
         self._jobs: dict[int, _Job] = {}
+        # Thousands of jobs may be open that consist of one call each; these are the ones to look at.
+        self._queued: list[int] = []  # jobs with work in their queue, in order, but for
+        self._fresh: list[int] = []  # those of which nothing has run yet, and which any worker may have
+        self._hungry: dict[int, None] = {}  # jobs that may have more items
         self._failed_starts = 0
         self._sent = 0
 
@@ -340,9 +379,12 @@ class Scheduler:
     @property
     def idle(self) -> bool:
         """Whether nothing is queued or running."""
-        return not any(worker.pieces for worker in self._workers.values()) and not any(
-            job.queue for job in self._jobs.values()
-        )
+        return not self._queued and not self._fresh and not any(worker.pieces for worker in self._workers.values())
+
+    def limit_of(self, worker: int) -> float | None:
+        """How many seconds the iteration that a worker runs may take, where there is a limit."""
+        state = self._workers.get(worker)
+        return self._jobs[state.pieces[0].job].timeout_s if state is not None and state.pieces else None
 
     def handle(self, event: Event) -> list[Command]:
         """Take in what happened; say what is to be done, in this order."""
@@ -358,6 +400,7 @@ class Scheduler:
             case ItemsEnded():
                 if (job := self._jobs.get(event.job)) is not None:
                     job.ended, job.pulling = True, False
+                    self._hungry.pop(event.job, None)
             case OutcomesTaken():
                 if (job := self._jobs.get(event.job)) is not None:
                     job.take(event.stop)
@@ -386,6 +429,8 @@ class Scheduler:
                     self._cancelled(event.worker, job_number, commands)
             case WorkerDied():
                 self._bury(event, commands)
+            case IterationOverran():
+                self._stop_overrun(event, commands)
             case Ticked():
                 self._look_for_overdue(event, commands)
             case _:
@@ -401,6 +446,7 @@ class Scheduler:
 
     def _resize(self, event: PoolResized, commands: list[Command]) -> None:
         self.wanted = event.workers
+        self._tasks_each = event.tasks_each
         self._failed_starts = 0
         # The highest numbers go; what they have not begun is taken back, what they run is finished.
         staying = [number for number in sorted(self._workers) if self._workers[number].state != "stopping"]
@@ -422,7 +468,11 @@ class Scheduler:
             frontier=event.first,
             taken=event.first,
             chunk=event.chunk,
+            ahead=event.ahead,
+            timeout_s=event.timeout_s,
+            retries=event.retries,
         )
+        self._hungry[event.job] = None
 
     def _queue(self, event: ChunkQueued, commands: list[Command]) -> None:
         job = self._jobs.get(event.job)
@@ -441,7 +491,10 @@ class Scheduler:
         if job is None or job.closed:
             return
         job.closed = True
-        job.queue.clear()
+        self._hungry.pop(event.job, None)
+        if job.queue:
+            self._unlist(event.job, job)
+            job.queue.clear()
         for number, worker in sorted(self._workers.items()):
             if any(piece.job == event.job for piece in worker.pieces):
                 worker.cancelling.add(event.job)
@@ -474,12 +527,19 @@ class Scheduler:
         if event.count and event.times:
             each = (event.times[-1] - event.times[0]) / event.count
             # The newest counts half: the first iterations import and warm up, and are no guide to the others.
+            if job.is_fresh and job.queue:
+                self._unlist(piece.job, job)
+                job.each_s = each
+                self._list(piece.job, job)
             job.each_s = each if job.each_s is None or job.finished == event.count else (job.each_s + each) / 2
         if event.chunk_done:
             worker.pieces.pop(0)
+            worker.done += 1
+            if worker.done == self._tasks_each and worker.state == "ready":
+                worker.state = "stopping"
             if piece.first < piece.stop:  # an iteration ended the job
                 job.cut = piece.first if job.cut is None else min(job.cut, piece.first)
-                self._drop_after_cut(job, commands)
+                self._drop_after_cut(piece.job, job, commands)
             self._finish_piece(piece, commands)
             if worker.state == "stopping" and not worker.pieces:
                 commands.append(StopWorker(event.worker))
@@ -536,11 +596,36 @@ class Scheduler:
                 return
             lost = piece.first
         assert lost is not None
-        commands.append(FailIteration(piece.job, lost, event.worker, known))
-        job.finish(lost, lost + 1, 0)
+        self._lose(job, piece, lost, event.worker, commands, known=known)
+
+    def _lose(
+        self, job: _Job, piece: _Piece, lost: int, worker: int, commands: list[Command], *, known: bool = True,
+        overran: bool = False,
+    ) -> None:  # fmt: skip
+        """Take iteration `lost` out of `piece`: it is run again where it may be, by itself, or has failed."""
+        failures = job.failures.get(lost, 0)
+        if failures < job.retries:
+            job.failures[lost] = failures + 1
+            self._enqueue(_Piece(piece.job, piece.chunk, lost, lost + 1), commands)
+        else:
+            job.failures.pop(lost, None)
+            commands.append(FailIteration(piece.job, lost, worker, known, overran))
+            job.finish(lost, lost + 1, 0)
         if lost + 1 < piece.stop:
             self._enqueue(_Piece(piece.job, piece.chunk, lost + 1, piece.stop), commands)
         piece.stop = lost
+
+    def _stop_overrun(self, event: IterationOverran, commands: list[Command]) -> None:
+        worker = self._workers[event.worker]
+        piece = worker.pieces[0] if worker.pieces else None
+        if piece is None or not piece.first <= event.iteration < piece.stop or piece.job in worker.cancelling:
+            return  # it has ended in the meantime, or is being stopped anyway
+        worker.state = "stopping"
+        self._lose(self._jobs[piece.job], piece, event.iteration, event.worker, commands, overran=True)
+        self._requeue_all(worker, commands)
+        commands.append(KillWorker(event.worker))
+        for job_number in sorted(worker.cancelling):
+            self._cancelled(event.worker, job_number, commands)
 
     def _look_for_overdue(self, event: Ticked, commands: list[Command]) -> None:
         for number, worker in sorted(self._workers.items()):
@@ -563,6 +648,8 @@ class Scheduler:
         if unwanted or piece.first >= piece.stop:
             self._finish_piece(piece, commands)
         else:
+            if not job.queue:
+                self._list(piece.job, job)
             heapq.heappush(job.queue, piece)
 
     def _requeue_all(self, worker: _Worker, commands: list[Command]) -> None:
@@ -578,11 +665,14 @@ class Scheduler:
             del job.pieces_of[piece.chunk]
             commands.append(ReleaseChunk(piece.job, piece.chunk))
 
-    def _drop_after_cut(self, job: _Job, commands: list[Command]) -> None:
+    def _drop_after_cut(self, number: int, job: _Job, commands: list[Command]) -> None:
         assert job.cut is not None
         job.ended = True
+        self._hungry.pop(number, None)
         keep = [piece for piece in job.queue if piece.first < job.cut]
         drop = [piece for piece in job.queue if piece.first >= job.cut]
+        if drop and not keep:
+            self._unlist(number, job)
         job.queue[:] = keep
         heapq.heapify(job.queue)
         for piece in drop:
@@ -626,28 +716,53 @@ class Scheduler:
 
     def _room(self, job: _Job, worker: _Worker) -> int:
         depth = 1 if worker.overdue or worker.state == "starting" else job.depth()
+        if self._tasks_each is not None:
+            depth = min(depth, self._tasks_each - worker.done)
         return max(0, depth - len(worker.pieces))
 
     def _dispatch(self, commands: list[Command]) -> None:
-        for number, job in sorted(self._jobs.items()):
-            while job.queue:
-                free = [
-                    (len(worker.pieces), name, worker)
-                    for name, worker in self._eligible(job)
-                    if worker.state == "ready" and not worker.cancelling and self._room(job, worker)
-                ]
-                if not free:
-                    break
-                _, name, worker = min(free, key=lambda each: each[:2])
-                piece = heapq.heappop(job.queue)
-                piece.number = self._sent
-                self._sent += 1
-                worker.pieces.append(piece)
-                commands.append(SendChunk(name, piece.number, number, piece.chunk, piece.first, piece.stop))
+        """Give free workers what is queued, the oldest jobs first."""
+        timed = self._queued[:]
+        full = False  # no worker has room for a fresh job, so none has for the thousands after it
+        while timed or (self._fresh and not full):
+            if self._fresh and not full and not (timed and timed[0] < self._fresh[0]):
+                full = not self._hand_out(self._fresh[0], commands)
+            else:
+                self._hand_out(timed.pop(0), commands)
+
+    def _hand_out(self, number: int, commands: list[Command]) -> bool:
+        """Give free workers what is queued of a job; False where something is left."""
+        job = self._jobs[number]
+        while job.queue:
+            free = [
+                (len(worker.pieces), name, worker)
+                for name, worker in self._eligible(job)
+                if worker.state == "ready" and not worker.cancelling and self._room(job, worker)
+            ]
+            if not free:
+                return False
+            _, name, worker = min(free, key=lambda each: each[:2])
+            piece = heapq.heappop(job.queue)
+            piece.number = self._sent
+            self._sent += 1
+            worker.pieces.append(piece)
+            commands.append(SendChunk(name, piece.number, number, piece.chunk, piece.first, piece.stop))
+        self._unlist(number, job)
+        return True
+
+    def _list(self, number: int, job: _Job) -> None:
+        """Note that a job has work in its queue."""
+        bisect.insort(self._fresh if job.is_fresh else self._queued, number)
+
+    def _unlist(self, number: int, job: _Job) -> None:
+        """Note that it has none."""
+        jobs = self._fresh if job.is_fresh else self._queued
+        del jobs[bisect.bisect_left(jobs, number)]
 
     def _share_the_end(self, commands: list[Command]) -> None:
         """While there is nothing else to hand out, idle workers get what others have not begun."""
-        for job in self._jobs.values():
+        for job_number in sorted({piece.job for worker in self._workers.values() for piece in worker.pieces}):
+            job = self._jobs[job_number]
             if job.closed or job.queue or not job.ended:
                 continue
             eligible = self._eligible(job)
@@ -668,7 +783,8 @@ class Scheduler:
         return left > 0 and not piece.spent and (worker.overdue or left * (job.each_s or 1.0) > SHARE_S)
 
     def _ask_for_items(self, commands: list[Command]) -> None:
-        for number, job in sorted(self._jobs.items()):
+        for number in sorted(self._hungry):
+            job = self._jobs[number]
             if job.closed or job.ended or job.pulling:
                 continue
             eligible = self._eligible(job)
@@ -677,6 +793,8 @@ class Scheduler:
             reserve = room + max(1, workers // 2)
             size = job.chunk_size(workers)
             untaken = job.frontier - job.taken
+            if job.ahead is not None and job.pulled + size > job.taken + job.ahead:
+                continue
             if len(job.queue) >= reserve or untaken > workers * size or job.waiting_nbytes > WINDOW_NBYTES:
                 continue
             job.pulling = True

@@ -3,8 +3,8 @@
 Two threads share the work. The main thread runs the tasks: only there can Python be interrupted. The reader thread
 receives; so the worker sees at once that its kernel is gone or that a job is cancelled, whatever its task is doing.
 
-    kernel → worker   job, forget, chunk, back, cancel, stop
-    worker → kernel   ready, batch, returned, cancelled, spoiled, broken
+    kernel → worker   init, job, forget, chunk, back, cancel, stop
+    worker → kernel   ready, initialized, batch, returned, cancelled, spoiled, broken
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import gc
 import io
 import mmap
 import os
-import pickle
+import reprlib
 import signal
 import socket
 import sys
@@ -36,6 +36,7 @@ from mpnb.engine import STDERR, STDOUT, WARNED, Effects, turn
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part
 from mpnb.namespace import Mirror
+from mpnb.tasks import LOST, UNSENDABLE, words
 from mpnb.weight import Weight, weigh
 
 BATCH_S: Final = 0.02  # results leave at least this often, between two iterations
@@ -133,19 +134,6 @@ class _Cancelled(Exception):
     """The running task was interrupted, as was asked for."""
 
 
-def guarded(function: Callable[[Any], Any], item: Any) -> tuple[Any, ...]:
-    """Call a function for `Pool.map`: `(0, value)`, or `(1, exception, traceback)`, or the latter's text with 2."""
-    try:
-        return (0, function(item))
-    except Exception as error:
-        text = traceback.format_exc()
-        try:
-            pickle.loads(pickle.dumps(error))
-        except Exception:
-            return (2, _text(error), text)
-        return (1, error, text)
-
-
 class Worker:
     """One worker's life.
 
@@ -154,7 +142,7 @@ class Worker:
     sock
         The socket to the kernel.
     word
-        Eight bytes that the kernel sees too: the number of the running iteration plus one, or zero.
+        What the kernel sees too: the number of the running iteration plus one, or zero; how many were begun.
     """
 
     def __init__(self, sock: socket.socket, word: memoryview) -> None:
@@ -162,8 +150,9 @@ class Worker:
         self._word = word
         self._mirror = Mirror()
         self._parts: dict[bytes, Part] = {}
-        self._jobs: dict[int, tuple[bool, tuple[bytes, ...]]] = {}  # with nets?, digests of its parts
+        self._jobs: dict[int, tuple[bool, bool, tuple[bytes, ...]]] = {}  # with nets?, calls?, digests of its parts
         self._nets = True  # of the job that is loaded
+        self._calls = False  # whether it consists of calls, of which one that fails leaves the others be
         self._loaded: int | None = None
         self._sending = threading.Lock()
         self._changed = threading.Condition(threading.Lock())
@@ -175,6 +164,9 @@ class Worker:
         self._effects: Effects | None = None
         self._written: list[tuple[int, list[str]]] = []  # place in the effects, texts
         self._decode_s = 0.0
+        self._initial: tuple[bytes, ...] = ()  # parts of what is to be called before any task
+        self._preface: Effects = []  # what that printed: it goes home with the first iteration
+        self._started = 0  # iterations
 
     # ------------------------------------------------------------ prints
 
@@ -221,10 +213,16 @@ class Worker:
                 with self._changed:
                     self._queue.append(_Piece(number, job, chunk, first, start, stop, message.frames[0], start))
                     self._changed.notify()
-            case ("job", job, nets, digests, new):
+            case ("job", job, nets, calls, digests, new):
                 for digest, frame in zip(new, message.frames, strict=True):
                     self._parts[digest] = Part(digest, frame)
-                self._jobs[job] = (nets, digests)
+                self._jobs[job] = (nets, calls, digests)
+            case ("init", digests):
+                for digest, frame in zip(digests, message.frames, strict=True):
+                    self._parts[digest] = Part(digest, frame)
+                with self._changed:
+                    self._initial = digests
+                    self._changed.notify()
             case ("forget", job, digests):
                 self._jobs.pop(job, None)
                 for digest in digests:
@@ -291,10 +289,14 @@ class Worker:
         self._send(("ready", os.getpid()))
         while True:
             with self._changed:
-                while not self._queue:
+                while not self._queue and not self._initial:
                     self._changed.wait()
-                piece = self._running = self._queue.popleft()
-                self._cancelled = self._interrupt = False
+                if not self._initial:  # which comes before all else
+                    piece = self._running = self._queue.popleft()
+                    self._cancelled = self._interrupt = False
+            if self._initial:
+                self._initialize()
+                continue
             with contextlib.suppress(_Cancelled):
                 self._run_piece(piece)
             with self._changed:
@@ -305,12 +307,32 @@ class Worker:
                     self._send(("spoiled",))
                 self._send(("cancelled", piece.job))
 
+    def _initialize(self) -> None:
+        """Call what the pool's user wants called before any task; where that fails, the worker is of no use."""
+        digests, self._initial = self._initial, ()
+        self._effects = self._preface
+        try:
+            self._mirror.load([self._parts[digest] for digest in digests], by_value=True)
+            let_warnings_pass()
+            with self._mirror.keeping():
+                self._mirror.function(None, self._preface)
+        except BaseException as error:
+            text = "".join(traceback.format_exception(error))
+            self._send(("broken", f"the initializer raised {_text(error)}\n{text}"))
+            os._exit(70)
+        self._effects = None
+        self._join_written(self._preface)
+        self._send(("initialized",))
+
     def _run_piece(self, piece: _Piece) -> None:
         began = time.perf_counter()
         try:
             function, items = self._prepare(piece)
         except Exception as error:
-            self._send_batch(piece, _Batch(piece.next, began), ("unsendable", piece.next, _text(error)))
+            if self._calls:
+                self._fail_piece(piece, began, _text(error))
+            else:
+                self._send_batch(piece, _Batch(piece.next, began), ("unsendable", piece.next, _text(error)))
             return
         self._decode_s = time.perf_counter() - began
         stop: tuple[str, int, str] | None = None
@@ -322,7 +344,7 @@ class Worker:
                 if index >= piece.stop:
                     break
                 piece.next = index + 1
-            effects: Effects = []
+            effects, self._preface = self._preface, []
             turn.began, turn.extra = now, ()
             kind_text = self._call(function, items[index - piece.first], effects, index)
             then, now = now, time.perf_counter()
@@ -346,8 +368,8 @@ class Worker:
     def _prepare(self, piece: _Piece) -> tuple[Callable[[object, Effects], object], list[object]]:
         if self._loaded != piece.job:
             self._loaded = None
-            self._nets, digests = self._jobs[piece.job]
-            self._mirror.load([self._parts[digest] for digest in digests])
+            self._nets, self._calls, digests = self._jobs[piece.job]
+            self._mirror.load([self._parts[digest] for digest in digests], by_value=self._calls)
             let_warnings_pass()
             self._loaded = piece.job
         return self._mirror.function, self._mirror.decode_items(piece.frame)
@@ -358,6 +380,7 @@ class Worker:
         """Run one iteration; what ended it early, if anything did."""
         result = None
         try:
+            self._started = self._word[1] = self._started + 1
             self._word[0] = index + 1
             self._effects = effects
             try:
@@ -401,7 +424,10 @@ class Worker:
             try:
                 frames = [self._mirror.encode_effects(batch.effects)]
             except Exception as error:
-                stop = self._find_unsendable(batch, error)
+                if self._calls:
+                    self._replace_unsendable(batch)
+                else:
+                    stop = self._find_unsendable(batch, error)
                 if batch.effects:
                     frames = [self._mirror.encode_effects(batch.effects)]
         encoded = time.perf_counter()
@@ -436,6 +462,26 @@ class Worker:
         del batch.effects[place:], batch.times[2 * place :]
         return ("unsendable", batch.first + place, _text(error))
 
+    def _fail_piece(self, piece: _Piece, began: float, text: str) -> None:
+        """Say of each call of a piece that it could not be loaded here."""
+        with self._changed:
+            first, piece.next = piece.next, piece.stop
+        batch = _Batch(first, began)
+        for _ in range(first, piece.stop):
+            batch.effects.append([(LOST, f"CodecError: {text}", "")])
+            batch.extra.append(())
+            batch.times.extend((began, began))
+        self._send_batch(piece, batch, None, done=True)
+
+    def _replace_unsendable(self, batch: _Batch) -> None:
+        """Put words in the place of what calls gave, or printed, that can't be sent."""
+        for effects in batch.effects:
+            try:
+                self._mirror.encode_effects([effects])
+            except Exception as error:
+                value = effects[-1][-1]
+                effects[:] = [(UNSENDABLE, _text(self._mirror.blame(value) or error), _shown(value))]
+
     def _check(self) -> str | None:
         return self._mirror.check() if self._nets else None
 
@@ -453,14 +499,15 @@ class Worker:
 
 
 def _text(error: BaseException) -> str:
-    name = type(error).__qualname__
-    if isinstance(error, CodecError):
-        return str(error)
+    return str(error) if isinstance(error, CodecError) else words(error)
+
+
+def _shown(value: Any) -> str:
+    """What something looks like, in a line."""
     try:
-        text = str(error)
-    except Exception as unprintable:
-        text = f"(its text can't be had: {type(unprintable).__name__})"
-    return f"{name}: {text}" if text else name
+        return reprlib.repr(value)
+    except Exception as error:
+        return f"a {type(value).__name__} (its repr raises {type(error).__name__})"
 
 
 def let_warnings_pass() -> None:

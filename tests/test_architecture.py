@@ -47,12 +47,17 @@ MAY_IMPORT = {
     "wire": "buffers frames",
     "interpreter": "__init__",  # only to learn where the package lies
     # inside a worker
-    "worker": "errors blas engine surroundings frames namespace weight wire",
+    "tasks": "",
+    "worker": "errors blas engine surroundings frames namespace tasks weight wire",
     "template": "blas wire worker",
     # the kernel's side of the pool
     "scheduler": "events",
     "hands": "errors events cores frames wire scheduler interpreter",
-    "pool": "errors blas events engine cores cache frames jobs scheduler worker hands",
+    "calls": "errors engine cache frames blame codec jobs parcels tasks",
+    "running": "errors events engine frames jobs scheduler hands",
+    "results": "errors engine jobs scheduler hands running calls",
+    "pool": "errors blas events engine cores cache frames jobs tasks hands calls running results",
+    "executor": "errors tasks pool results",
     # processes beside the notebook, at both ends
     "parcels": "errors engine cache frames modules blame codec jobs namespace",
     "sharing": "errors blas cores buffers frames blame wire interpreter worker template parcels",

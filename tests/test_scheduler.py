@@ -86,6 +86,22 @@ TABLE: list[tuple[str, tuple[Event, ...], Event, list[s.Command]]] = [
      queued(1, 1, 2), queued(2, 3, 2)), Ticked(at=1.0), [s.TakeBack(0, 2)]),
     ("workers that never get ready are given up", (s.PoolResized(at=0.0, workers=1), died(0), died(0)), died(0),
      [s.GiveUp(3)]),
+    ("an iteration that runs too long is ended with its worker; what came before and after is done by others",
+     (*ONE, OPEN, queued(0, 0, 5), ENDED), s.IterationOverran(at=0.0, worker=0, iteration=2),
+     [s.FailIteration(0, 2, 0, known=True, overran=True), s.KillWorker(0), s.StartWorker(1)]),
+    ("one that has ended in the meantime is no reason", (*ONE, OPEN, queued(0, 0, 5), ENDED, batch(0, 0, 0, 3, done=False)),
+     s.IterationOverran(at=0.0, worker=0, iteration=2), []),
+    ("an iteration that may be tried again is, by itself", (*TWO, s.JobOpened(at=0.0, job=0, retries=1), queued(0, 0, 3), ENDED),
+     died(0, 0), [s.StartWorker(0), s.SendChunk(1, 1, 0, 0, 0, 1)]),
+    ("but only as often as that", (*ONE, s.JobOpened(at=0.0, job=0, retries=1), queued(0, 0, 1), ENDED, died(0, 0), ready(0)),
+     died(0, 0), [s.FailIteration(0, 0, 0, known=True), s.ReleaseChunk(0, 0), s.StartWorker(0)]),
+    ("a worker that has done its tasks is replaced", (s.PoolResized(at=0.0, workers=1, tasks_each=1), ready(0), OPEN,
+     queued(0, 0, 1), queued(1, 1, 1), ENDED), batch(0, 0, 0, 1),
+     [s.ReleaseChunk(0, 0), s.StopWorker(0), s.StartWorker(1)]),
+    ("a caller that takes nothing has only so much pulled", (*TWO, s.JobOpened(at=0.0, job=0, ahead=2), queued(0, 0, 1)),
+     queued(1, 1, 1), [s.SendChunk(1, 1, 0, 1, 1, 2)]),
+    ("until it does", (*TWO, s.JobOpened(at=0.0, job=0, ahead=2), queued(0, 0, 1), queued(1, 1, 1), batch(0, 0, 0, 1, each=1.0)),
+     s.OutcomesTaken(at=0.0, job=0, stop=1), [s.PullItems(0, 1)]),
     ("a spoiled worker is replaced, its work goes elsewhere", (*TWO, OPEN, queued(0, 0, 1), ENDED),
      s.WorkerSpoiled(at=0.0, worker=0), [s.StopWorker(0), s.StartWorker(2), s.SendChunk(1, 1, 0, 0, 0, 1)]),
 ]  # fmt: skip
@@ -179,12 +195,14 @@ class FakeJob:
     lost: Counter[int] = field(default_factory=Counter)
     taken: int = 0
     chunks: dict[int, tuple[int, int]] = field(default_factory=dict)
+    ahead: int | None = None
+    retries: int = 0
 
 
 class World:
     """All that is around a scheduler, run step by step."""
 
-    def __init__(self, workers: int, each: float = 0.001) -> None:
+    def __init__(self, workers: int, each: float = 0.001, tasks_each: int | None = None) -> None:
         self.scheduler = s.Scheduler()
         self.workers: dict[int, FakeWorker] = {}
         self.jobs: dict[int, FakeJob] = {}
@@ -192,7 +210,12 @@ class World:
         self.at = 0.0
         self.chunk = 0
         self.crashes = 0
-        self.tell(s.PoolResized(at=0.0, workers=workers))
+        self.tasks_each = tasks_each
+        self.resize(workers)
+
+    def resize(self, workers: int) -> None:
+        """So many workers are wanted."""
+        self.tell(s.PoolResized(at=self.at, workers=workers, tasks_each=self.tasks_each))
 
     def tell(self, event: Event) -> None:
         """An event, and what follows from it."""
@@ -218,8 +241,10 @@ class World:
             case s.KillWorker(worker):
                 self.workers[worker].told_to_end = True
             case s.PullItems(job, count):
-                assert self.jobs[job].want == 0
-                self.jobs[job].want = count
+                asked = self.jobs[job]
+                assert asked.want == 0
+                assert asked.ahead is None or asked.pulled + count <= asked.taken + asked.ahead
+                asked.want = count
             case s.FailIteration(job, iteration, _, _):
                 self.jobs[job].lost[iteration] += 1
             case s.ReleaseChunk(job, chunk):
@@ -229,10 +254,13 @@ class World:
             case s.GiveUp():
                 raise AssertionError(command)
 
-    def open(self, job: int, *, total: int | None, items: int, workers: int | None = None) -> None:
+    def open(
+        self, job: int, *, total: int | None, items: int, workers: int | None = None, ahead: int | None = None,
+        retries: int = 0,
+    ) -> None:  # fmt: skip
         """A job begins."""
-        self.jobs[job] = FakeJob(items)
-        self.tell(s.JobOpened(at=self.at, job=job, total=total, workers=workers))
+        self.jobs[job] = FakeJob(items, ahead=ahead, retries=retries)
+        self.tell(s.JobOpened(at=self.at, job=job, total=total, workers=workers, ahead=ahead, retries=retries))
 
     def pull(self, number: int, short: int = 0) -> bool:
         """The caller answers PullItems."""
@@ -322,6 +350,13 @@ class World:
             self.crashes += 1
         self.tell(WorkerDied(at=self.at, worker=number, exitcode=-9, iteration=iteration))
 
+    def overrun(self, number: int) -> None:
+        """What a worker runs has taken too long."""
+        worker = self.workers[number]
+        if worker.queue and worker.queue[0][2] < worker.queue[0][3] and not worker.told_to_end:
+            self.crashes += 1
+            self.tell(s.IterationOverran(at=self.at, worker=number, iteration=worker.queue[0][2]))
+
     def close(self, number: int) -> None:
         """The caller has had enough."""
         if not self.jobs[number].closed:
@@ -350,6 +385,7 @@ moves = st.one_of(
     st.tuples(st.just("pull"), st.integers(0, 2), st.integers(0, 3)),
     st.tuples(st.just("take"), st.integers(0, 2)),
     st.tuples(st.just("die"), st.integers(0, 15)),
+    st.tuples(st.just("overrun"), st.integers(0, 15)),
     st.tuples(st.just("deaf"), st.integers(0, 15), st.integers(1, 3)),
     st.tuples(st.just("tick"), st.floats(0.0, 0.3)),
     st.tuples(st.just("resize"), st.integers(1, 16)),
@@ -365,18 +401,23 @@ moves = st.one_of(
     known=st.booleans(),
     limit=st.none() | st.integers(1, 4),
     each=st.sampled_from([1e-6, 1e-3, 0.03, 0.2]),
+    tasks_each=st.none() | st.integers(1, 4),
+    ahead=st.none() | st.integers(1, 64),
+    retries=st.integers(0, 2),
     script=st.lists(moves, max_size=150),
 )
 def test_random_sequences(
-    workers: int, items: list[int], known: bool, limit: int | None, each: float, script: list[Any]
-) -> None:
+    workers: int, items: list[int], known: bool, limit: int | None, each: float, tasks_each: int | None,
+    ahead: int | None, retries: int, script: list[Any],
+) -> None:  # fmt: skip
     """Whatever happens, no iteration is lost, none is done twice without a crash, and everything comes to an end."""
-    world = World(workers, each)
+    world = World(workers, each, tasks_each)
     for number, count in enumerate(items):
-        world.open(number, total=count if known else None, items=count, workers=limit)
+        total = count if known else None
+        world.open(number, total=total, items=count, workers=limit, ahead=ahead, retries=retries)
     for move, *values in script:
         at = None
-        if move in {"step", "die", "deaf"} and world.workers:
+        if move in {"step", "die", "deaf", "overrun"} and world.workers:
             at = sorted(world.workers)[values[0] % len(world.workers)]
         match move:
             case "step" if at is not None:
@@ -385,6 +426,8 @@ def test_random_sequences(
                 world.step(at, iterations=values[1], deaf=True)
             case "die" if at is not None and world.workers[at].ready:
                 world.die(at)
+            case "overrun" if at is not None:
+                world.overrun(at)
             case "pull":
                 world.pull(values[0], values[1])
             case "take":
@@ -393,7 +436,7 @@ def test_random_sequences(
                 world.at += values[0]
                 world.tell(Ticked(at=world.at))
             case "resize":
-                world.tell(s.PoolResized(at=world.at, workers=values[0]))
+                world.resize(values[0])
             case "close":
                 world.close(values[0])
             case "grace":
@@ -414,7 +457,7 @@ def test_random_sequences(
         done = {index for index, count in job.finished.items() if count}
         assert lost | done == everything
         assert not lost & done
-        assert len(lost) <= world.crashes
+        assert len(lost) * (1 + job.retries) <= world.crashes
         assert max(job.lost.values(), default=0) <= 1
         assert max(job.finished.values(), default=0) <= 1
         assert job.taken == job.items

@@ -23,7 +23,8 @@ from mpnb.cache import EncodeCache
 from mpnb.engine import STDERR, STDOUT, Job
 from mpnb.frames import Frame
 from mpnb.jobs import JobEncoder
-from mpnb.worker import Capture, guarded
+from mpnb.tasks import attempt
+from mpnb.worker import Capture
 
 HOME = str(Path(__file__).resolve().parent.parent)
 
@@ -66,7 +67,9 @@ class Talk:
         """Send a job."""
         encoder = JobEncoder(Job(function, nets=nets), EncodeCache())
         digests = tuple(part.digest for part in encoder.parts)
-        wire.send(self.sock, ("job", number, nets, digests, digests), tuple(part.frame for part in encoder.parts))
+        wire.send(
+            self.sock, ("job", number, nets, False, digests, digests), tuple(part.frame for part in encoder.parts)
+        )
         return encoder
 
     def run(
@@ -225,8 +228,8 @@ def test_capture_is_a_text_stream() -> None:
     )  # fmt: skip
 
 
-def test_guarded() -> None:
-    """A value, an exception that can travel, or the words of one that cannot."""
+def test_an_attempt() -> None:
+    """It gives a value, an exception that can travel, or the words of one that cannot."""
 
     class Local(Exception):
         pass
@@ -234,11 +237,11 @@ def test_guarded() -> None:
     def fail(error: Exception) -> None:
         raise error
 
-    assert guarded(abs, -1) == (0, 1)
-    kind, error, text = guarded(fail, LookupError(3))
+    assert attempt(abs, (-1,), {}, 0) == (0, 1)
+    kind, error, text = attempt(fail, (LookupError(3),), {}, 0)
     assert (kind, error.args) == (1, (3,))
     assert "in fail" in text
-    assert guarded(fail, Local("x"))[:2] == (2, f"{Local.__qualname__}: x")
+    assert attempt(fail, (Local("x"),), {}, 0)[:2] == (2, f"{Local.__qualname__}: x")
 
 
 @pytest.mark.parametrize(

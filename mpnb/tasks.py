@@ -1,0 +1,95 @@
+"""One call of a pool's task: a function and an item in, one effect out. Stands in workers, and imports next to nothing.
+
+    (VALUE, value)   (RAISED, exception, traceback)   (LOST, text, traceback)   (NEVER_SENT, number)
+
+An exception that would not survive the way home goes as LOST, in words. An argument that could not be sent was kept
+at home, under a number, and a `NeverSent` went in its stead.
+"""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+VALUE: Final = 0
+RAISED: Final = 1
+LOST: Final = 2
+NEVER_SENT: Final = 3
+UNSENDABLE: Final = 4  # a result: (UNSENDABLE, why, repr), put in the place of a VALUE by the worker
+
+Effect = tuple[Any, ...]
+Task = Callable[[Any, list[Effect]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class NeverSent:
+    """Stands for an argument that could not be sent; the pool knows the error by this number."""
+
+    number: int
+
+
+def call(function: Callable[..., Any], retries: int, item: Any, effects: list[Effect]) -> None:
+    """Call with one argument, as `map` does."""
+    if type(item) is NeverSent:
+        effects.append((NEVER_SENT, item.number))
+        return
+    effects.append(attempt(function, (item,), {}, retries))
+
+
+def call_star(function: Callable[..., Any], retries: int, item: Any, effects: list[Effect]) -> None:
+    """Call with the members of an item as arguments, as `starmap` does."""
+    if type(item) is NeverSent:
+        effects.append((NEVER_SENT, item.number))
+        return
+    effects.append(attempt(lambda: function(*item), (), {}, retries))
+
+
+def call_with(function: Callable[..., Any], retries: int, item: Any, effects: list[Effect]) -> None:
+    """Call with positional and named arguments, as `apply` and `submit` do."""
+    if type(item) is NeverSent:
+        effects.append((NEVER_SENT, item.number))
+        return
+    effects.append(attempt(function, item[0], item[1], retries))
+
+
+def attempt(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], retries: int) -> Effect:
+    """Call, and call again as often as `retries` says while it raises.
+
+    Whatever it raises is the task's own affair, SystemExit included; the worker knows of an interrupt without that.
+    """
+    while True:
+        try:
+            return (VALUE, function(*args, **kwargs))
+        except BaseException as error:
+            if retries > 0 and isinstance(error, Exception):
+                retries -= 1
+                continue
+            return _raised(error)
+
+
+def _raised(error: BaseException) -> Effect:
+    text = "".join(traceback.format_exception(error))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return (LOST, words(error), text)
+    return (RAISED, error, text)
+
+
+def words(error: BaseException) -> str:
+    """Class and text of an exception, whatever its class does when asked."""
+    name = type(error).__qualname__
+    try:
+        text = str(error)
+    except Exception as unprintable:
+        text = f"(its text can't be had: {type(unprintable).__name__})"
+    return f"{name}: {text}" if text else name
+
+
+def bound(kind: Callable[..., None], function: Callable[..., Any], retries: int) -> Task:
+    """A task that makes such calls of a function."""
+    return partial(kind, function, retries)
