@@ -7,15 +7,18 @@ classes. The outermost one that can be split is split; what stands inside it run
 from __future__ import annotations
 
 import ast
+import operator
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from mpnb.collector import collector_paused
 from mpnb.plan.loops import read_comprehension, read_for, read_map
-from mpnb.plan.names import read_names
-from mpnb.plan.nodes import children, copied, parts, walked
+from mpnb.plan.names import Comprehension, read_names
+from mpnb.plan.nodes import alike, children, parts, walked
 from mpnb.plan.rewrite import noted, noted_value, rewrite_comprehension, rewrite_for, rewrite_map
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
+
+_Comprehension = TypeVar("_Comprehension", bound=Comprehension)
 
 #: Builtins that use up a generator expression or map at once.
 CONSUMERS: Final = frozenset({"list", "sum", "max", "min", "sorted", "dict", "set", "tuple", "frozenset", "any", "all"})
@@ -57,10 +60,10 @@ def _read(tree: ast.Module) -> CellPlan:
         why = f"nothing is split: line {seeing.lineno} uses {seeing.id}(), which sees every name of the cell"
         return CellPlan(tree, [], why)
     finder = _SiteFinder()
-    own = [copied(statement) if may_have_sites(statement) else statement for statement in tree.body]
-    body: list[ast.stmt] = [finder.visit(statement) for statement in own]
-    if body and isinstance(own[-1], ast.Expr) and isinstance(body[-1], ast.With):
-        body[-1:] = noted_value(own[-1])
+    body: list[ast.stmt] = [finder.visit(statement) for statement in tree.body]
+    match tree.body, body:
+        case [*_, ast.Expr()], [*_, ast.With(body=[ast.Expr() as shown])]:
+            body[-1:] = noted_value(shown)
     return CellPlan(ast.Module(body, tree.type_ignores), finder.sites, "" if finder.sites else _why_none(tree))
 
 
@@ -70,6 +73,10 @@ def read_body(function: ast.FunctionDef) -> CellPlan:
     function.body = [finder.visit(statement) for statement in function.body]
     tree = ast.Module([function], [])
     return CellPlan(tree, finder.sites, "" if finder.sites else _why_none(ast.Module(function.body, [])))
+
+
+def _text(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ast.unparse(node)
 
 
 def _why_none(tree: ast.Module) -> str:
@@ -127,14 +134,15 @@ def _closed_after(node: ast.With, last: ast.stmt) -> dict[str, str]:
 class _SiteFinder:
     """Walks a cell from outside in, and puts what a site becomes in its place.
 
-    The sites are numbered in the order in which it meets them. An `ast.NodeTransformer` would take three times as long.
+    The sites are numbered in the order in which it meets them. No node is changed: what a site stands in is made anew,
+    and the rest of the cell is the same nodes as before.
     """
 
     def __init__(self, function: ast.FunctionDef | None = None) -> None:
         self.function = function
         self.sites: list[SitePlan] = []
         self.split = 0  # how many of them can be split
-        self.label = ""
+        self.label: ast.expr | None = None  # what the value of the statement that stands around is assigned to
         self.closing: dict[str, str] = {}
 
     def visit(self, node: ast.AST) -> Any:
@@ -144,14 +152,20 @@ class _SiteFinder:
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         """Look for sites in the parts of a node."""
-        held = node.__dict__
+        found: dict[str, Any] = {}
         for name in parts[type(node)]:
-            value = held.get(name)
+            value = node.__dict__.get(name)
             if isinstance(value, ast.AST):
-                held[name] = self.visit(value)
-            elif isinstance(value, list):
-                value[:] = [self.visit(each) if isinstance(each, ast.AST) else each for each in value]
-        return node
+                if (new := self.visit(value)) is not value:
+                    found[name] = new
+            elif value and isinstance(value, list):
+                many = [self.visit(each) if isinstance(each, ast.AST) else each for each in value]
+                if any(map(operator.is_not, many, value)):
+                    found[name] = many
+        return alike(node, **found) if found else node
+
+    def _visited(self, nodes: list[Any]) -> list[Any]:
+        return [self.visit(node) for node in nodes]
 
     def _site(self, kind: str, node: ast.expr | ast.stmt, label: str, read: Loop | Refusal) -> SitePlan:
         site = SitePlan(len(self.sites), kind, node.lineno, node.col_offset, label)
@@ -166,13 +180,12 @@ class _SiteFinder:
         return site
 
     def visit_With(self, node: ast.With) -> ast.AST:
-        node.items = [self.visit(item) for item in node.items]
         *before, last = node.body
-        node.body = [self.visit(statement) for statement in before]
+        items, body = self._visited(node.items), self._visited(before)
         outer, self.closing = self.closing, _closed_after(node, last)
-        node.body.append(self.visit(last))
+        body.append(self.visit(last))
         self.closing = outer
-        return node
+        return alike(node, items=items, body=body)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return node
@@ -187,15 +200,15 @@ class _SiteFinder:
         return node
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        before, self.label = self.label, ast.unparse(node.targets[0])
+        before, self.label = self.label, node.targets[0]
         statement = self._statement(node)
         self.label = before
         return statement
 
     def _statement(self, node: ast.stmt) -> ast.stmt:
         split = self.split
-        self.generic_visit(node)
-        return noted(node) if self.split > split else node
+        found = cast("ast.stmt", self.generic_visit(node))
+        return noted(found) if self.split > split else found
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         return self._statement(node)
@@ -211,17 +224,16 @@ class _SiteFinder:
 
     def visit_For(self, node: ast.For) -> ast.AST:
         read = read_for(node, None if self.function is None else _elsewhere(self.function, node))
-        site = self._site("for", node, ast.unparse(node.target), read)
+        site = self._site("for", node, read.label if isinstance(read, Loop) else _text(node.target), read)
         outer, self.closing = self.closing, {}  # inside, the loop may go round again before anything is closed
-        node = self._for(node, site)
+        found = self._for(node, site)
         self.closing = outer
-        return node
+        return found
 
-    def _for(self, node: ast.For, site: SitePlan) -> ast.For:
+    def _for(self, node: ast.For, site: SitePlan) -> ast.AST:
         if site.loop is None:
-            self.generic_visit(node)
-            return node
-        node.orelse = [self.visit(statement) for statement in node.orelse]
+            return self.generic_visit(node)
+        node = alike(node, orelse=self._visited(node.orelse))
         rewritten = rewrite_for(node, site.number, site.loop, in_function=self.function is not None)
         # a site inside the iterable: for row in [load(p) for p in paths]
         rewritten.iter = self.visit(rewritten.iter)
@@ -238,51 +250,46 @@ class _SiteFinder:
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
         # not used up at once, as far as can be told: it stays lazy; only its first iterable is evaluated here
-        node.generators[0].iter = self.visit(node.generators[0].iter)
-        return node
+        return self._first_visited(node)
+
+    def _first_visited(self, node: _Comprehension) -> _Comprehension:
+        first, *others = node.generators
+        return alike(node, generators=[alike(first, iter=self.visit(first.iter)), *others])
 
     def _shown(self, node: ast.expr) -> str:
-        text = self.label or ast.unparse(node)
+        text = _text(self.label or node)
         return text if len(text) <= 40 else text[:39] + "…"
 
     def _comprehension(self, kind: str, node: ast.ListComp | ast.SetComp | ast.DictComp) -> ast.AST:
-        site = self._site(kind, node, self._shown(node), read_comprehension(node, self._shown(node)))
-        if site.loop is None:
-            node.generators[0].iter = self.visit(node.generators[0].iter)
-            return node
-        rewritten = rewrite_comprehension(node, site.number, site.loop)
-        node.generators[0].iter = self.visit(node.generators[0].iter)
-        return rewritten
+        label = self._shown(node)
+        site = self._site(kind, node, label, read_comprehension(node, label))
+        node = self._first_visited(node)
+        return node if site.loop is None else rewrite_comprehension(node, site.number, site.loop)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        used_up = None
         match node:
             case ast.Call(ast.Name(consumer), [inner, *_]) if consumer in CONSUMERS:
                 used_up = self._used_up(node, inner, consumer)
             case ast.Call(ast.Attribute(ast.Constant(str()), "join"), [inner], []):
                 used_up = self._used_up(node, inner, "")
-            case _:
-                used_up = False
-        if not used_up:
-            self.generic_visit(node)
-        return node
+        return self.generic_visit(node) if used_up is None else used_up
 
-    def _used_up(self, node: ast.Call, inner: ast.expr, consumer: str) -> bool:
-        """Split the generator expression, map or filter that a call uses up at once; False where that can't be."""
-        label = self._shown(node)
+    def _used_up(self, node: ast.Call, inner: ast.expr, consumer: str) -> ast.Call | None:
+        """Split the generator expression, map or filter that a call uses up at once; None where that can't be."""
         match inner:
             case ast.GeneratorExp():
+                label = self._shown(node)
                 site = self._site("generator", inner, label, read_comprehension(inner, label, consumer))
                 if site.loop is None:
-                    return False
-                node.args[0] = rewrite_comprehension(inner, site.number, site.loop)
-                inner.generators[0].iter = self.visit(inner.generators[0].iter)
-            case ast.Call(ast.Name("map" | "filter"), [_, _, *_]):
+                    return None
+                split = rewrite_comprehension(self._first_visited(inner), site.number, site.loop)
+            case ast.Call(ast.Name("map" | "filter"), [function, _, *_]):
+                label = self._shown(node)
                 site = self._site("map", inner, label, read_map(inner, label, consumer))
                 if site.loop is None:
-                    return False
-                inner.args[1:] = [self.visit(iterable) for iterable in inner.args[1:]]
-                node.args[0] = rewrite_map(inner, site.number)
+                    return None
+                split = rewrite_map(alike(inner, args=[function, *self._visited(inner.args[1:])]), site.number)
             case _:
-                return False
-        node.args[1:] = [self.visit(argument) for argument in node.args[1:]]
-        return True
+                return None
+        return alike(node, args=[split, *self._visited(node.args[1:])])

@@ -26,6 +26,8 @@ class _Parts(dict[type[ast.AST], tuple[str, ...]]):
 
 
 parts = _Parts()
+#: Nodes with lists in which there is something besides nodes: text, or None where there is no key or default.
+_MIXED = frozenset({ast.Dict, ast.Global, ast.MatchClass, ast.Nonlocal, ast.arguments})
 _POSITIONS = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 
 
@@ -33,11 +35,12 @@ def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below a node, in order, but for contexts and operators, which say nothing by themselves."""
     found: list[ast.AST] = []
     held = node.__dict__
-    for name in parts[type(node)]:
+    kind = type(node)
+    for name in parts[kind]:
         value = held.get(name)
-        if isinstance(value, list):
-            found += [each for each in value if isinstance(each, ast.AST)]
-        elif isinstance(value, ast.AST):
+        if type(value) is list:
+            found += value if kind not in _MIXED else [each for each in value if isinstance(each, ast.AST)]
+        elif value is not None and isinstance(value, ast.AST):
             found.append(value)
     return found
 
@@ -76,11 +79,18 @@ def copied(tree: _Tree) -> _Tree:
     return new
 
 
-def alike(node: _Node) -> _Node:
-    """A new node with the same parts: to have one of them exchanged."""
+def alike(node: _Node, **changed: Any) -> _Node:
+    """A new node with the same parts, but for those that are given.
+
+    Examples
+    --------
+    >>> node = ast.parse("f(x)", mode="eval").body
+    >>> ast.unparse(alike(node, args=[])), ast.unparse(node)
+    ('f()', 'f(x)')
+    """
     kind = type(node)
     new = kind.__new__(kind)
-    new.__dict__.update(node.__dict__)
+    new.__dict__.update(node.__dict__, **changed)
     return new
 
 
@@ -102,7 +112,9 @@ def placed(new: _Node, where: ast.AST) -> _Node:
         here = node.__dict__
         for name in parts[type(node)]:
             value = here.get(name)
-            for child in value if isinstance(value, list) else (value,):
+            if value is None:
+                continue
+            for child in value if type(value) is list else (value,):
                 if isinstance(child, ast.AST) and "lineno" not in child.__dict__:
                     if child._attributes:
                         child.__dict__.update(place)

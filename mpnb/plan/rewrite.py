@@ -157,13 +157,13 @@ def rewrite_comprehension(node: Comprehension, number: int, loop: Loop) -> ast.e
     Python makes the first list and shows it to `made()`, then asks for `rest()`, which adds what the pool gives to it
     and yields what is left for the kernel. The order of a set hangs on how it grew, so its rest is added one by one.
     """
-    rest = alike(node)
-    rest.generators = [alike(node.generators[0]), *node.generators[1:]]
-    rest.generators[0].iter = placed(_rest(number), node)
+    first, *others = node.generators
+    rest = alike(node, generators=[alike(first, iter=placed(_rest(number), node)), *others])
     if isinstance(rest, ast.SetComp):
         rest.elt = placed(_call("add", rest.elt, of=_site(number)), node)
-    node.generators[0].iter = placed(_items(number, node.generators[0].iter), node)
-    head: ast.expr = node if loop.kind == "generator" else _call("made", node, of=_site(number))
+    head: ast.expr = alike(node, generators=[alike(first, iter=placed(_items(number, first.iter), node)), *others])
+    if loop.kind != "generator":
+        head = _call("made", head, of=_site(number))
     return placed(_call(f"collect_{loop.kind}", head, rest, of=_site(number)), node)
 
 
@@ -171,9 +171,8 @@ def rewrite_map(node: ast.Call, number: int) -> ast.expr:
     """`map(f, xs)` or `filter(f, xs)`, inside a call that uses it up; `map(f, xs, ys)` as a starmap over zip."""
     function, *iterables = node.args
     if len(iterables) == 1:
-        rest, head = alike(node), node
-        rest.args = [function, placed(_rest(number), node)]
-        head.args[1] = placed(_items(number, iterables[0]), node)
+        rest = alike(node, args=[function, placed(_rest(number), node)])
+        head = alike(node, args=[function, placed(_items(number, iterables[0]), node)])
     else:
         both = _call("zip", *(_iterable(number, iterable) for iterable in iterables))
         head = _call("starmap", function, _call("items", both, of=_site(number, opening=True)))

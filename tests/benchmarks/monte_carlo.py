@@ -2,6 +2,9 @@
 
     python tests/benchmarks/monte_carlo.py [--rounds 3] [--workers 2] [--at-least 1.8]
 
+First, what the machine has to give: how much faster that many processes are than one that share nothing. It is less than
+their number where cores share a cache or others are at work, and no pool can be above it.
+
 Prints the medians and their ratio; ends with an error where two split runs differ or a ratio is too small. Below, what a
 stream costs: loops of the shortest iterations there are, which nobody would split.
 """
@@ -10,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -60,6 +64,22 @@ TINY = {
 }
 
 
+SPIN = "total = 0\nfor i in range(8_000_000):\n    total += i * i"
+
+
+def ceiling(workers: int, rounds: int) -> float:
+    """How many times as much so many processes do in the time of one."""
+    best = {1: float("inf"), workers: float("inf")}
+    for _ in range(rounds):
+        for count, before in best.items():
+            began = time.perf_counter()
+            spinning = [subprocess.Popen([sys.executable, "-S", "-c", SPIN]) for _ in range(count)]
+            for each in spinning:
+                each.wait()
+            best[count] = min(before, time.perf_counter() - began)
+    return workers * best[1] / best[workers]
+
+
 def timed(kernel: Kernel, cell: str) -> float:
     """Seconds of a cell as the front end sees it."""
     started = time.perf_counter()
@@ -75,6 +95,7 @@ def main() -> None:
     parser.add_argument("--at-least", type=float, default=0, help="fail where a ratio is smaller")
     options = parser.parse_args()
     line = f"%%parallel --seed 0 -n {options.workers}\n"
+    print(f"{options.workers} processes that share nothing: {ceiling(options.workers, options.rounds):.2f} times one")
     short = []
     with tempfile.TemporaryDirectory() as folder:
         kernel = Kernel(Path(folder)).start(PYTHONPATH=str(ROOT))
