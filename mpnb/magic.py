@@ -299,8 +299,11 @@ class CellTransformer(ast.NodeTransformer):
         try:
             return self._begun(node, options, marked=marked)
         except Exception as error:  # IPython would drop the transformer, and the cell with it
-            warnings.warn(f"[mpnb] this cell runs serially, for planning it failed: {error!r}", RuntimeWarning, 2)
+            outcome = "can't be explained" if options.explain else "runs serially"
+            warnings.warn(f"[mpnb] this cell {outcome}, for planning it failed: {error!r}", RuntimeWarning, 2)
             self.cells[-1].run = self.cells[-1].view = None
+            if options.explain:  # which runs nothing, whatever happens
+                node.body = []
             return node
 
     def _is_always_here(self) -> bool:

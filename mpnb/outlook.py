@@ -168,26 +168,35 @@ def _of_name(use: NameUse, site: SiteExplained, look_up: Callable[[str], object]
         if each is None:
             return NameOutlook(*plain, note="its items are known when the cell runs")
         return NameOutlook(*plain, round(each.pickled), round(each.shared), note="each item")
-    if use.role != "broadcast":
+    loop = site.plan.loop
+    is_sent = use.role == "broadcast" or (loop is not None and use.name in loop.copied)
+    if not is_sent:
         return NameOutlook(*plain)
     if use.name in site.later:
         return NameOutlook(*plain, note="set by this cell")
     thing = look_up(use.name)
-    if isinstance(thing, types.ModuleType):
+    if _is_module(thing):
         return NameOutlook(*plain, 0, 0, note="imported there")
-    found = weigh_names([use.name], look_up)
-    brought = sorted(name for name in found.keys() - {use.name} if look_up(name) is not None)
-    weights = Weight()
-    for name in (use.name, *brought):
-        held = look_up(name)
-        if not isinstance(held, types.ModuleType):
-            weights += found[name] + Weight(pickled=_code_size(held))
+    try:
+        found = weigh_names([use.name], look_up)
+        brought = sorted(name for name in found.keys() - {use.name} if look_up(name) is not None)
+        weights = Weight()
+        for name in (use.name, *brought):
+            held = look_up(name)
+            if not _is_module(held):
+                weights += found[name] + Weight(pickled=_code_size(held))
+    except Exception as error:  # an object that can't bear to be looked at
+        return NameOutlook(*plain, note=f"can't be looked at ({type(error).__name__})")
     return NameOutlook(*plain, round(weights.pickled), round(weights.shared), tuple(brought))
 
 
+def _is_module(thing: object) -> bool:
+    return issubclass(type(thing), types.ModuleType)  # not isinstance, which asks the object
+
+
 def _code_size(thing: object) -> int:
-    code = [thing.__code__] if isinstance(thing, types.FunctionType) else []
-    if isinstance(thing, type) and thing.__module__ == "__main__":
+    code = [thing.__code__] if type(thing) is types.FunctionType else []
+    if issubclass(type(thing), type) and thing.__module__ == "__main__":
         code = [member.__code__ for member in vars(thing).values() if isinstance(member, types.FunctionType)]
     return sum(len(marshal.dumps(each)) for each in code)
 

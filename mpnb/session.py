@@ -47,7 +47,7 @@ from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDi
 from mpnb.events import BatchFinished, Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
 from mpnb.outlook import Measured, Outlook, look_at_cell, measure
 from mpnb.plan.loops import ENTRY
-from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan, place
+from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan, place, unreadable
 from mpnb.record import Record, Site
 from mpnb.streams import SEEDED, SHARED, Streams
 from mpnb.trial import Trial
@@ -764,9 +764,8 @@ class SiteRun:
                 seeded=self.streams is not None,
                 trusted=self.run.options.trust,
             )
-        except Exception as error:  # a hole in the inspection, or an object that can't bear to be looked at
-            why = f"it could not be looked into ({type(error).__name__}: {error})"
-            return Refusal("dynamic", self.plan.line, "", why)
+        except Exception as error:
+            return unreadable(self.plan.line, error)
         self.orders = finding.orders
         return finding.refusal
 

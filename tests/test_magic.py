@@ -260,6 +260,15 @@ def test_explain_runs_nothing(loaded):
     assert value(loaded, "ran, total") == ([], 0)
 
 
+def test_explain_runs_nothing_though_planning_fails(loaded):
+    """Where a cell can't be planned at all, --explain says so in a warning, and the cell stays unrun."""
+    loaded.check("import mpnb.plan\nran = []; kept = mpnb.plan.read_cell\nmpnb.plan.read_cell = lambda tree: 1 / 0")
+    result = loaded.check("%%parallel --explain\nfor x in range(3):\n    ran.append(x)")
+    loaded.check("mpnb.plan.read_cell = kept")
+    assert "this cell can't be explained, for planning it failed: ZeroDivisionError" in result.stderr
+    assert value(loaded, "ran") == []
+
+
 def test_explain_expects_what_the_last_run_measured(loaded):
     """Before the cell has run, no time is expected; afterwards it is the measured one, on 1 to N workers."""
     loaded.check("import time\nxs = list(range(40))\ndef wait(x):\n    time.sleep(0.01)\n    return x")

@@ -96,6 +96,23 @@ def test_what_the_cell_sets_has_no_size() -> None:
     assert "before this cell sets `table`" in site.verdict
 
 
+class Shy:
+    """Can't bear to be looked at."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise ZeroDivisionError
+
+
+def test_an_object_that_cannot_be_looked_at() -> None:
+    """The table is made all the same; the verdict is the one that the run would come to."""
+    (site,) = look("y = [x + len(shy) for x in xs]", {"xs": [1, 2], "shy": Shy()}).sites
+    shy = next(each for each in site.names if each.name == "shy")
+    assert shy.role == "broadcast"
+    assert site.code == "dynamic"
+    assert "could not be looked into (ZeroDivisionError" in site.verdict
+
+
 CELL = "out = []\nfor x in xs:\n    out.append(x * factor)"
 
 

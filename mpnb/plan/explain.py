@@ -17,7 +17,7 @@ from mpnb.plan.names import read_names
 from mpnb.plan.objects import check_loop
 from mpnb.plan.purity import inspect_loop
 from mpnb.plan.space import Space
-from mpnb.plan.types import Loop, Position, Refusal, SitePlan
+from mpnb.plan.types import Loop, Position, Refusal, SitePlan, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,14 @@ def explain_site(
     known = Space({name: thing for name, thing in space.globals.items() if name not in later}, space.names, space.own)
     leaves = known_leaves(loop.iterable, known)
     looked_over = [] if leaves is None else list(leaves)
-    if all(name in known or name == "display" for name in loop.accumulators):
-        refusal = check_loop(loop, known, looked_over, seeded=seeded, trusted=trusted).refusal
-    else:
-        things = [leaf.thing for leaf in looked_over]
-        refusal = inspect_loop(loop, known, things, seeded=seeded, trusted=trusted).refusal
+    try:
+        if all(name in known or name == "display" for name in loop.accumulators):
+            refusal = check_loop(loop, known, looked_over, seeded=seeded, trusted=trusted).refusal
+        else:
+            things = [leaf.thing for leaf in looked_over]
+            refusal = inspect_loop(loop, known, things, seeded=seeded, trusted=trusted).refusal
+    except Exception as error:
+        refusal = unreadable(plan.line, error)
     names = _classes(loop, known, later)
     own = {"loop variable", "temporary"}  # which the iteration sets itself
     used = {each.name for each in names if each.role not in own} | set(read_names([loop.iterable]).refs)
@@ -89,13 +92,12 @@ def _lines_of(loop: Loop) -> tuple[Position, Position]:
 
 
 def _classes(loop: Loop, space: Space, later: set[str]) -> tuple[NameUse, ...]:
-    target = loop.task().body[1]
-    assert isinstance(target, ast.For)
-    found = read_names([target.target, *loop.body])
-    roles = dict.fromkeys(loop.targets - {EFFECTS, MAKE_ENTRY}, "loop variable")
+    once = next(statement for statement in loop.task().body if isinstance(statement, ast.For))
+    found = read_names([once.target, *loop.body])
+    roles = dict.fromkeys((name for name in loop.reads if name in space or name in later), "broadcast")
+    roles |= dict.fromkeys(loop.targets - {EFFECTS, MAKE_ENTRY}, "loop variable")
     roles |= dict.fromkeys(loop.temporaries | loop.handler_names, "temporary")
     roles |= {name: "sliced" if _is_sliced(loop, name) else "reduction" for name in loop.accumulators}
-    roles |= dict.fromkeys((name for name in loop.reads if name in space or name in later), "broadcast")
     here = (loop.line, loop.column)
     uses = []
     for name, role in roles.items():
@@ -106,7 +108,9 @@ def _classes(loop: Loop, space: Space, later: set[str]) -> tuple[NameUse, ...]:
 
 
 def _is_sliced(loop: Loop, name: str) -> bool:
-    """Tell whether every change of it is of the element that the loop variable numbers."""
+    """Tell whether every iteration changes its own part only, which the loop variable numbers."""
+    if name in loop.sliced:
+        return True
     keys = [
         node.slice
         for statement in loop.body

@@ -67,7 +67,7 @@ def _parts(thing: Any) -> list[Any]:
     if isinstance(thing, _CONTAINERS):
         return list(thing)
     if isinstance(thing, types.FunctionType):
-        cells = [cell.cell_contents for cell in thing.__closure__ or () if _is_bound(cell)]
+        cells = [cell.cell_contents for cell in thing.__closure__ or () if is_bound(cell)]
         return [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values(), *cells]
     if isinstance(thing, types.ModuleType | types.BuiltinFunctionType):
         return []
@@ -86,7 +86,8 @@ def _parts(thing: Any) -> list[Any]:
         return [slot.__get__(thing) for slot in found if isinstance(slot, types.MemberDescriptorType)]
 
 
-def _is_bound(cell: types.CellType) -> bool:
+def is_bound(cell: types.CellType) -> bool:
+    """Tell whether a variable that a function closes over has been set."""
     try:
         _ = cell.cell_contents
     except ValueError:

@@ -13,6 +13,7 @@ import types
 from collections.abc import Iterator
 from typing import Any, Final
 
+from mpnb.plan.identity import is_bound
 from mpnb.plan.library import is_own
 
 #: Functions and methods, of numpy or of its like, that call BLAS or LAPACK.
@@ -53,7 +54,7 @@ def reaches_linear_algebra(function: types.FunctionType) -> bool:
                 if any(name.split(".")[0] in _LIBRARIES for name in code.co_names):  # imported inside
                     return True
                 todo += [thing.__globals__[name] for name in code.co_names if name in thing.__globals__]
-            todo += [cell.cell_contents for cell in thing.__closure__ or () if _is_bound(cell)]
+            todo += [cell.cell_contents for cell in thing.__closure__ or () if is_bound(cell)]
         elif isinstance(thing, type) and is_own(thing):
             todo += [member for base in thing.__mro__ if is_own(base) for member in vars(base).values()]
         else:
@@ -106,11 +107,3 @@ def _parts(thing: Any) -> list[object]:
     except AttributeError:  # it has slots
         return [kind]
     return [kind, *held.values()]
-
-
-def _is_bound(cell: types.CellType) -> bool:
-    try:
-        _ = cell.cell_contents
-    except ValueError:
-        return False
-    return True

@@ -89,6 +89,11 @@ class Refusal:
         return f"{text}; instead: {self.instead}" if self.instead else text
 
 
+def unreadable(line: int, error: Exception) -> Refusal:
+    """The refusal of a site whose looking into failed: a hole in it, or an object that can't bear to be looked at."""
+    return Refusal("dynamic", line, "", f"it could not be looked into ({type(error).__name__}: {error})")
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """One statement of a loop body that changes something outside it, replayed in the kernel in iteration order.

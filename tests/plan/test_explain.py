@@ -67,6 +67,12 @@ TABLE = [
         [("x", "loop variable", 2), ("xs", "reduction", 3)],
         "shared-object",
     ),
+    (
+        "for i in range(3):\n    grid[i] = grid[i] * 2",
+        [("i", "loop variable", 2), ("grid", "sliced", 3)],
+        None,
+    ),
+    ("for i in range(1, 3):\n    grid[i] = grid[i - 1]", [("grid", "carried", 3)], "accumulator-read"),
     ("y = [lost(x) for x in xs]", [("x", "loop variable", 2)], None),
 ]
 
