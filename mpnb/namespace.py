@@ -36,7 +36,7 @@ from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part, read_frame, write_frame
 from mpnb.libraries import Constants, Descriptions, find, first_other
 from mpnb.modules import fingerprint
-from mpnb.ordering import has_misordered_numbers
+from mpnb.ordering import why_misordered
 from mpnb.streams import NUMPY, PYTHON, SEEDED, SHARED, Streams
 
 _SNAPSHOT_LIMIT: Final = 4 * 1024 * 1024  # bytes of pickle up to which shipped data is compared
@@ -466,8 +466,9 @@ class Mirror:
                 if self._by_value:
                     break
                 met = encoder.memo.copy()
-                if has_misordered_numbers(thing for key, (_, thing) in met.items() if key not in memo):
-                    raise CodecError("result", "a set of numbers whose order a copy would not keep")
+                why = why_misordered(thing for key, (_, thing) in met.items() if key not in memo)
+                if why:
+                    raise CodecError("result", why)
                 missed = [
                     self._known[key]
                     for key in met.keys() & self._known.keys()

@@ -17,6 +17,7 @@ from typing import Any, Final
 SETS: Final = (set, frozenset, weakref.WeakSet)
 _NUMBERS: Final = (int, float, bool, complex)
 _TEXT: Final = (str, bytes)
+_PLAIN_SETS: Final = {set, frozenset}
 
 
 @functools.cache
@@ -75,11 +76,18 @@ def _is_kept(thing: Any) -> bool:
     return not (set.__len__(thing) if isinstance(thing, set) else frozenset.__len__(thing))
 
 
-def has_misordered_numbers(things: Iterable[Any]) -> bool:
-    """Whether a copy of a set of numbers among some objects has another order: elements collided, or it was bigger."""
+def why_misordered(things: Iterable[Any]) -> str:
+    """What a set among some objects holds that a copy made in another process would have in another order; or "".
+
+    Where elements collide, which is often, a set's order hangs on the order in which they were added, and which of them
+    collide on hashes that another process has not. What is a copy of a set of text can't be told from the original.
+    """
     for thing in things:
-        if type(thing) in (set, frozenset) and len(thing) > 1:
+        if type(thing) in _PLAIN_SETS and len(thing) > 1:
             order = list(thing)
-            if type(order[0]) in _NUMBERS and not _same_when_made(thing, order):
-                return True
-    return False
+            if not all(map(_is_hashed_alike, order)):
+                holds = type(order[0]).__name__
+                return f"a set that holds a {holds}, whose order would be another here; instead: sorted(...)"
+            if not _same_when_made(thing, order):
+                return "a set of numbers whose order a copy would not keep"
+    return ""

@@ -22,6 +22,7 @@ from mpnb.plan.inspector import Inspector
 from mpnb.plan.iterables import holds_objects
 from mpnb.plan.loops import EFFECTS, LAST, MAKE_ENTRY, is_wrapper
 from mpnb.plan.names import read_names
+from mpnb.plan.nodes import walked
 from mpnb.plan.reader import BodyReader
 from mpnb.plan.slices import holds_lasting, made_names, unmade
 from mpnb.plan.space import Space
@@ -169,7 +170,19 @@ def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary,
     if any(isinstance(target, ast.Tuple | ast.List) for target in unpacked) and any(map(_holds_sets, iterables)):
         inspector.orders = True
     reader.read_body(once.body)
+    if loop.kind not in {"for", "map"}:
+        entries = [node for node in walked(*once.body) if isinstance(node, ast.Tuple) and _is_result(node)]
+        reader.check_kept([result for entry in entries for result in entry.elts[1:]], loop.targets)
     inspector.check_operators(loop.line, summary)
+
+
+def _is_result(node: ast.Tuple) -> bool:
+    """Tell whether this is what a comprehension's task hands back, `(0, value)`."""
+    match node.elts:
+        case [ast.Constant(value=0), _, *_]:
+            return True
+        case _:
+            return False
 
 
 def _shows_order(effect: Effect, target: object) -> bool:

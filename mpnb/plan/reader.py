@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import collections
 import functools
+import itertools
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from mpnb.plan.advice import KEEP_ELSEWHERE
 from mpnb.plan.calls import Calls
@@ -376,6 +379,63 @@ class BodyReader(Calls):
                         raise self.refuse("memoised", node, name, why, f"--trust {name}")
                     self.check_method(cls, method, node.value, node)
             self.check_descriptors(node, "__get__")
+
+    def check_kept(self, results: Iterable[ast.expr], own: frozenset[str]) -> None:
+        """Refuse where a comprehension's result keeps a lambda or generator expression that sees its variables.
+
+        Python makes all of them see one variable, which has the last value in the end. A comprehension that begins in
+        the kernel, and is ended there because what it makes can't be sent, is two, each with variables of its own.
+        """
+        for made in itertools.chain.from_iterable(map(self._kept, results)):
+            seen = own & _seen_later(made)
+            if seen:
+                what = "a lambda" if isinstance(made, ast.Lambda) else "a generator"
+                why = f"is seen by {what} that is kept, and would be another variable in a worker"
+                raise self.refuse("unsendable", made, min(seen), why)
+
+    def _kept(self, node: ast.expr) -> Iterator[ast.expr]:
+        """The lambdas and generator expressions in a value that may outlive its evaluation."""
+        if isinstance(node, ast.Lambda | ast.GeneratorExp):
+            yield node
+        elif not (isinstance(node, ast.Call) and self._uses_up(node)):
+            for child in ast.iter_child_nodes(node):
+                part = child.value if isinstance(child, ast.keyword) else child
+                if isinstance(part, ast.comprehension):
+                    yield from self._kept(part.iter)
+                elif isinstance(part, ast.expr):
+                    yield from self._kept(part)
+
+    def _uses_up(self, node: ast.Call) -> bool:
+        """Tell whether nothing of what a call is given is kept in what it gives."""
+        function = node.func
+        thing = self.value(function).thing
+        if any(thing is each for each in _EATERS):
+            return True
+        if isinstance(thing, types.FunctionType) and is_own(thing):
+            return self.inspector.summary(thing).result.fresh == 2
+        if isinstance(thing, types.FunctionType | types.BuiltinFunctionType) and not is_own(thing):
+            return thing.__module__ not in {"functools", "_functools"} or thing is functools.reduce
+        return thing is MISSING and isinstance(function, ast.Attribute) and function.attr in _EATING_METHODS
+
+
+#: Types that take what they are made of out of a generator, and methods that have done with a function when they end.
+_EATERS: Final = (
+    list, tuple, set, frozenset, dict, bytes, bytearray, str, bool, int, float,
+    collections.deque, collections.Counter, collections.OrderedDict,
+)  # fmt: skip
+_EATING_METHODS: Final = frozenset(
+    "apply applymap map agg aggregate transform filter sort join sub subn assign pipe extend update".split()
+)
+
+
+def _seen_later(made: ast.expr) -> set[str]:
+    """The names that a lambda or generator expression looks up after it was made."""
+    if isinstance(made, ast.Lambda):
+        return read_names([made.body]).refs.keys() - argument_names(made.args)
+    assert isinstance(made, ast.GeneratorExp)
+    first, *rest = made.generators
+    begun = ast.comprehension(first.target, ast.Constant(None), first.ifs, 0)
+    return set(read_names([ast.GeneratorExp(made.elt, [begun, *rest])]).refs)
 
 
 def _is_iterator(thing: object) -> bool:

@@ -630,7 +630,7 @@ for i in range(5):
 for i in range(5):
     out.update({'a%d'%i,'b','c','d'})
 """,
-        True,
+        None,
     ),
     (
         "aug set str",
@@ -639,7 +639,7 @@ for i in range(5):
 for i in range(5):
     out |= {'a%d'%i,'b','c','d'}
 """,
-        True,
+        None,
     ),
     (
         "update dict from setcomp",

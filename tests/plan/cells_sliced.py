@@ -158,4 +158,25 @@ FRAMES: list[Row] = [
     ("cells by itertuples", FRAME, "for row in df.itertuples():\n    df.loc[row.Index, 'b'] = row.a * 2\n", None),
 ]  # fmt: skip
 
-SLICED: list[Row] = [*ELEMENTS, *TALLIES, *ARRAYS, *FRAMES]
+# What a comprehension keeps of its own variables, and sets that are made in a worker.
+KEPT: list[Row] = [
+    ("lambdas over the variable", "xs = [1, 2, 3, 4]", "fs = [lambda: x for x in xs]\nr = [f() for f in fs]\n", False),
+    ("lambdas in a dict", "xs = [1, 2, 3, 4]", "fs = {x: (x, lambda: x) for x in xs}\nr = [f() for _, f in fs.values()]\n", False),
+    ("lambdas with the variable given", "xs = [1, 2, 3, 4]", "fs = [lambda x=x: x for x in xs]\nr = [f() for f in fs]\n", None),
+    ("generators over the variable", "xs = [1, 2, 3, 4]", "gs = [(x * y for y in range(2)) for x in xs]\nr = [list(g) for g in gs]\n", False),
+    ("generators of the variable only at first", "xs = [[1], [2, 3]]", "gs = [(y for y in x) for x in xs]\nr = [list(g) for g in gs]\n", None),
+    ("lambdas given to a class", "from functools import partial\nxs = [1, 2, 3, 4]", "fs = [partial(lambda: x) for x in xs]\nr = [f() for f in fs]\n", False),
+    ("lambdas given to a lazy map", "xs = [1, 2, 3, 4]", "fs = [map(lambda y: x * y, xs) for x in xs]\nr = [list(f) for f in fs]\n", False),
+    ("lambdas in a defaultdict", "from collections import defaultdict\nxs = [1, 2, 3, 4]", "fs = [defaultdict(lambda: x) for x in xs]\nr = [f[0] for f in fs]\n", False),
+    ("lambdas given back by a function", "xs = [1, 2, 3, 4]\ndef same(f):\n    return f", "fs = [same(lambda: x) for x in xs]\nr = [f() for f in fs]\n", False),
+    ("lambdas that are used up", "xs = [3, 1, 2]", "r = [(max(xs, key=lambda y: -abs(x - y)), sum(y * x for y in xs)) for x in xs]\n", True),
+    ("lambdas that a library uses up", "from scipy.integrate import quad\nxs = [1, 2]", "r = [quad(lambda t: t * x, 0, 1)[0] for x in xs]\n", True),
+    ("generators that are used up", "from collections import Counter\nxs = ['ab', 'b']", "r = [(Counter(c + x for c in x), ''.join(c for c in x if c in x)) for x in xs]\n", True),
+    ("sets of text", "ws = ['apple pie', 'big sea', 'corn dog']", "r = [{c for c in w} for w in ws]\no = [list(s) for s in r]\n", None),
+    ("sets of text, shrunk", "ws = ['apple pie', 'big sea', 'abcdefghijklmnop']", "out = []\nfor w in ws:\n    s = set(w)\n    for c in w[3:]:\n        s.discard(c)\n    out.append(s)\no = [list(s) for s in out]\n", None),
+    ("sets of text added to a set", "ws = ['apple pie', 'big sea', 'corn dog']; every = set()", "for w in ws:\n    every |= set(w)\no = list(every)\n", None),
+    ("letters added to a set", "ws = ['apple pie', 'big sea', 'corn dog']; every = set()", "for w in ws:\n    every.update(w.split())\no = list(every)\n", True),
+    ("sets of numbers made", "", "r = [{n, n + 8, n * 3} for n in range(6)]\no = [list(s) for s in r]\n", None),
+]  # fmt: skip
+
+SLICED: list[Row] = [*ELEMENTS, *TALLIES, *ARRAYS, *FRAMES, *KEPT]

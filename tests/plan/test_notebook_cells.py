@@ -65,8 +65,8 @@ def noted() -> Iterator[list[tuple[SiteRun, Refusal]]]:
     found: list[tuple[SiteRun, Refusal]] = []
     begin, refuse = session.Session.begin, SiteRun.refuse
 
-    def noting_begin(self: session.Session, *arguments: Any) -> session.Run:
-        run = begin(self, *arguments)
+    def noting_begin(self: session.Session, *arguments: Any, **keywords: Any) -> session.Run:
+        run = begin(self, *arguments, **keywords)
         found.extend((site, site.plan.refusal) for site in run.sites if site.plan.refusal)
         return run
 
