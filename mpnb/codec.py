@@ -50,6 +50,7 @@ import cloudpickle.cloudpickle as clouds
 from mpnb.arrays import fill_array, mapped_array, memory_of, own_array, view_of
 from mpnb.blame import Unsendable, kind_name
 from mpnb.cache import EncodeCache, Name, Script
+from mpnb.closed import closed_file, opened_by
 from mpnb.frames import OUT_OF_BAND
 from mpnb.modules import is_local
 from mpnb.streams import SEEDED, SHARED, shared_generator, shared_name
@@ -227,11 +228,18 @@ def _reduce_memoryview(view: Any) -> Any:
     return memoryview, (view.obj,)  # bytes can't change, so nobody can tell
 
 
+_FILES: Final = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)
+
+
+def _reduce_file(file: Any) -> Any:
+    made = opened_by(file)
+    if made is None:
+        raise Unsendable("an open file: open it inside the loop")
+    return closed_file, made
+
+
 #: Classes of which there is no faithful copy, though dill or a proxy's own object would give something.
 _NO_COPY: Final[Mapping[tuple[type, ...], str]] = {
-    (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO): (
-        "an open file: open it inside the loop"
-    ),
     (types.GeneratorType, types.AsyncGeneratorType): "a generator, which only this process can run on",
     (types.CoroutineType, types.FrameType): "a {}, which only this process can run on",
     (types.TracebackType, contextvars.Context, contextvars.Token, type(datetime.datetime_CAPI)): (
@@ -250,6 +258,7 @@ _TABLE: Final[ChainMap[Any, Callable[[Any], Any]]] = ChainMap(
         weakref.WeakValueDictionary: lambda thing: (weakref.WeakValueDictionary, (dict(thing),)),
         functools.cached_property: _reduce_cached_property,
         memoryview: _reduce_memoryview,
+        **dict.fromkeys(_FILES, _reduce_file),
         type(dataclasses.MISSING): lambda _: "MISSING",  # a sentinel: by name
         type(dataclasses.KW_ONLY): lambda _: "KW_ONLY",
         **{kind: _refuse(why) for kinds, why in _NO_COPY.items() for kind in kinds},

@@ -22,7 +22,9 @@ from mpnb.streams import Streams
 
 STDOUT: Final = -1
 STDERR: Final = -2
-WARNED: Final = -4  # -3 is taken by the plan
+WARNED: Final = -4  # -3 and -5 are taken by the plan
+FILED: Final = -6  # what it did to files: `drafts` keeps it back, `filing` puts it in place
+SEEN: Final = -7  # what it saw of files
 
 Effects = list[tuple[Any, ...]]
 Tell = Callable[[Event], None]
@@ -55,6 +57,8 @@ class Job:
     nets
         Whether the worker watches that an iteration changes nothing that it must not change, and does nothing that is
         seen outside its process. Without nets a task may do as it likes, as with `multiprocessing.Pool`.
+    files
+        Whether an iteration may write files. They are kept back in the worker and become effects.
     orders
         Whether the function may take an order from something that is perhaps a set. What is sent must then hold no set
         whose order a copy would change, but for sets that are a name's value: those the caller has judged.
@@ -84,6 +88,7 @@ class Job:
     expected_s: float | None = None
     total: int | None = None
     nets: bool = True
+    files: bool = False
     orders: bool = False
     streams: Streams | None = None
     chunk: int | None = None

@@ -66,6 +66,7 @@ class OpenJob:
     nets: bool
     mail: Postbox
     calls: bool = False
+    files: bool = False
     begin: Callable[[], bool] | None = None  # asked before anything is sent; False: it has been cancelled
     timeout_s: float | None = None
     chunks: dict[int, tuple[int, Frame]] = field(default_factory=dict)  # number -> first iteration, items
@@ -352,7 +353,7 @@ class Hands:
         if job.number not in process.jobs:
             new = [part for part in job.parts if part.digest not in process.digests]
             digests = tuple(part.digest for part in job.parts)
-            note = ("job", job.number, job.nets, job.calls, digests, tuple(part.digest for part in new))
+            note = ("job", job.number, job.nets, job.calls, job.files, digests, tuple(part.digest for part in new))
             self._send(process, note, tuple(part.frame for part in new))
             process.jobs.add(job.number)
             for digest in digests:

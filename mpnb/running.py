@@ -127,7 +127,13 @@ class JobRun:
             self.encoder = pool.encoder(job)
         at = _now()
         open_job = OpenJob(
-            self._number, self.encoder.parts, job.nets, self._mail, calls=job.calls, timeout_s=job.timeout_s
+            self._number,
+            self.encoder.parts,
+            job.nets,
+            self._mail,
+            calls=job.calls,
+            files=job.files,
+            timeout_s=job.timeout_s,
         )
         event = opened(self._number, job, workers)
         self._closed = False

@@ -22,15 +22,17 @@ import types
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import nullcontext, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-from mpnb import blas, worth
+from mpnb import blas, drafts, filing, worth
 from mpnb import plan as planning
 from mpnb.bars import Bar
 from mpnb.engine import (
+    FILED,
+    SEEN,
     STDERR,
     STDOUT,
     WARNED,
@@ -50,6 +52,7 @@ from mpnb.plan.loops import ENTRY
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan, place, unreadable
 from mpnb.record import Record, Site
 from mpnb.streams import SEEDED, SHARED, Streams
+from mpnb.surroundings import Tripped
 from mpnb.trial import Trial
 from mpnb.weight import Weight, ids_in, weigh, weigh_made, weigh_names
 
@@ -244,6 +247,10 @@ class Run:
             sys.stderr.write(*what)
         elif number == WARNED:
             warn_again(*what)
+        elif number == FILED:
+            filing.put(entry)
+        elif number == SEEN:
+            pass  # the ledger has held it against what others wrote
         else:
             msg = f"effect {number} is not one of this loop's"
             raise PlanError(msg)
@@ -370,6 +377,8 @@ class SiteRun:
         self.phase = _DONE
         self.opened = False
         self.orders = True  # until it was looked into
+        self.writes = False
+        self.ledger = filing.Ledger()
         self.filename = ""
         self.frame: types.FrameType | None = None  # of the function that it stands in
         self.own: Mapping[str, Any] | None = None  # what that function's names mean, where it was asked for already
@@ -767,6 +776,7 @@ class SiteRun:
         except Exception as error:
             return unreadable(self.plan.line, error)
         self.orders = finding.orders
+        self.writes = finding.writes
         return finding.refusal
 
     def refuse(self, refusal: Refusal) -> None:
@@ -786,6 +796,7 @@ class SiteRun:
         run = self.run
         with _interrupts_set_flag(run):
             running: Running | None = None
+            self.ledger = filing.Ledger()
             self.watch = worth.Watch(run.workers, self.stick) if run.options.probe else None
             try:
                 running = run.engine.run(self._job(), self._feed(), self._tell, run.workers)
@@ -844,6 +855,10 @@ class SiteRun:
                 return
             if outcome.error is not None:
                 self._fall_back(outcome)
+                return
+            if self.writes and (clash := self.ledger.clash(outcome.index, outcome.effects)):
+                self._fall_back(Outcome(outcome.index, [], "tripped", clash))
+                self.site.code = "outside-effect"
                 return
             self._keep(outcome)
             yield from self._held_back()
@@ -934,6 +949,7 @@ class SiteRun:
             expected_s=self.site.kernel_s / self.site.kernel_iterations if self.site.kernel_iterations else None,
             total=None if (total := self.total()) is None else total - self.index,
             orders=self.orders,
+            files=self.writes,
             targets=tuple(planning.changed_objects(self.loop, space)),
             hidden=self.loop.sets - space.names,
             shared=self.loop.sets & space.names,
@@ -993,7 +1009,8 @@ class SiteRun:
 
         `mended` then says what they must be.
 
-        Iterations change nothing but through their effects, so they can be run again here; what they print is dropped.
+        Iterations change nothing but through their effects, so they can be run again here; what they print is dropped,
+        and what they do to files, which is done, is kept back.
         """
         names = {effect.number: effect.target for effect in self.loop.effects if effect.form == "bind"}
         task = self.task
@@ -1001,16 +1018,18 @@ class SiteRun:
         own = [entry for entry in replay.effects if entry[0] >= 0]
         place = next((n for n, entry in enumerate(own) if entry is failed), None)
         streams = self.streams if self.streams is not None else Streams(0, 0, 0)
-        with suppress(Exception), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), streams:
+        again = drafts.kept_back if self.writes else nullcontext
+        with suppress(Exception, Tripped), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), streams:
             if self.before is not None:
                 effects: Effects = []
                 streams.start(self.before.index)
-                task((self.before.item, True), effects)
+                with again():
+                    task((self.before.item, True), effects)
                 self.mended.update({names[e[0]]: e[1] for e in effects if e[0] in names})
             if place is not None:
                 streams.start(replay.index)
                 reached = _Until(place)
-                with suppress(_Reached):
+                with suppress(_Reached), again():
                     task((replay.item, False), reached)
                 self.mended.update({n: reached.names[n] for n in self.loop.temporaries & reached.names.keys()})
 

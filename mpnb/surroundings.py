@@ -666,11 +666,12 @@ _EVENTS: Final[Mapping[str, str]] = {
     "tempfile.mkstemp": "makes the temporary file {0!r}",
     "tempfile.mkdtemp": "makes the temporary folder {0!r}",
 }
-_WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _ENVIRONMENT: Final = {"os.putenv", "os.unsetenv"}
 _HARMLESS: Final = {os.devnull, b"/dev/null", "/dev/tty"}
 
 _watching = False
+_listener: Callable[[str, tuple[Any, ...]], bool] | None = None
 _installed = False
 _tripped: str | None = None
 
@@ -687,6 +688,12 @@ def watch(on: bool) -> None:
     """Wake the hook, or let it sleep: a flag, so it may be called around every iteration."""
     global _watching
     _watching = on
+
+
+def listen(listener: Callable[[str, tuple[Any, ...]], bool] | None) -> None:
+    """Have every event shown to a listener first, while the hook is awake; what it takes (True) is let pass."""
+    global _listener
+    _listener = listener
 
 
 def tripped() -> str | None:
@@ -709,12 +716,12 @@ def trip(words: str) -> None:
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _watching or event not in _EVENTS:
+    if not _watching or (_listener is not None and _listener(event, arguments)) or event not in _EVENTS:
         return
     if event == "open":
         path, _, flags = arguments
         # A descriptor was opened, and seen, before.
-        if not (flags & _WRITING) or isinstance(path, int) or path in _HARMLESS:
+        if not (flags & WRITING) or isinstance(path, int) or path in _HARMLESS:
             return
     elif event == "sqlite3.connect" and arguments[0] == ":memory:":
         return

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from mpnb import plan as planning
 from mpnb.compare import Difference, differences
-from mpnb.engine import STDERR, STDOUT, Effects, Outcome
+from mpnb.engine import FILED, STDERR, STDOUT, Effects, Outcome
 from mpnb.plan.loops import ENTRY
 from mpnb.plan.types import Loop
 
@@ -80,6 +80,9 @@ class Trial:
                     self.why = str(outcome.error)
                 break
             self.pool.iterations += 1
+            if any(entry[0] == FILED for entry in outcome.effects):
+                self.why = "it writes files"
+                break
             try:
                 self._redo(outcome.effects)
             except Exception:  # as it will be raised in the kernel

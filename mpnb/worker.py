@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-from mpnb import blas, surroundings, wire
+from mpnb import blas, drafts, surroundings, wire
 from mpnb.engine import STDERR, STDOUT, WARNED, Effects, turn
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part
@@ -150,9 +150,10 @@ class Worker:
         self._word = word
         self._mirror = Mirror()
         self._parts: dict[bytes, Part] = {}
-        self._jobs: dict[int, tuple[bool, bool, tuple[bytes, ...]]] = {}  # with nets?, calls?, digests of its parts
+        self._jobs: dict[int, tuple[bool, bool, bool, tuple[bytes, ...]]] = {}  # nets? calls? files? its parts
         self._nets = True  # of the job that is loaded
         self._calls = False  # whether it consists of calls, of which one that fails leaves the others be
+        self._files = False  # whether what it does to files is kept back
         self._loaded: int | None = None
         self._sending = threading.Lock()
         self._changed = threading.Condition(threading.Lock())
@@ -213,10 +214,10 @@ class Worker:
                 with self._changed:
                     self._queue.append(_Piece(number, job, chunk, first, start, stop, message.frames[0], start))
                     self._changed.notify()
-            case ("job", job, nets, calls, digests, new):
+            case ("job", job, nets, calls, files, digests, new):
                 for digest, frame in zip(new, message.frames, strict=True):
                     self._parts[digest] = Part(digest, frame)
-                self._jobs[job] = (nets, calls, digests)
+                self._jobs[job] = (nets, calls, files, digests)
             case ("init", digests):
                 for digest, frame in zip(digests, message.frames, strict=True):
                     self._parts[digest] = Part(digest, frame)
@@ -368,7 +369,7 @@ class Worker:
     def _prepare(self, piece: _Piece) -> tuple[Callable[[object, Effects], object], list[object]]:
         if self._loaded != piece.job:
             self._loaded = None
-            self._nets, self._calls, digests = self._jobs[piece.job]
+            self._nets, self._calls, self._files, digests = self._jobs[piece.job]
             self._mirror.load([self._parts[digest] for digest in digests], by_value=self._calls)
             let_warnings_pass()
             self._loaded = piece.job
@@ -386,15 +387,23 @@ class Worker:
             try:
                 if self._mirror.streams is not None:
                     self._mirror.streams.start(index)
+                kept = drafts.begin(effects) if self._files else None
                 surroundings.watch(self._nets)
                 self._in_task = True
                 if self._interrupt:  # asked for after the last iteration, when there was nothing to interrupt
                     self._interrupt = False
                     raise KeyboardInterrupt
                 function(item, effects)
+                if kept is not None:
+                    if kept.files and turn.extra:  # what is not needed may be a file, and keeps it open
+                        effects[:] = [entry for entry in effects if entry[0] not in turn.extra]
+                        turn.extra = ()
+                    kept.finish()
             finally:
                 self._in_task = False
                 surroundings.watch(False)
+                if self._files:
+                    drafts.end()
         except surroundings.Tripped as tripped:
             result = ("tripped", str(tripped))
         except BaseException as error:

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "events": "",
     "cores": "",
     "ordering": "",
+    "closed": "",
     "collector": "",
     "blas": "",
     "serial": "",
@@ -39,7 +40,7 @@ MAY_IMPORT = {
     "modules": "cache ordering",
     "libraries": "cache",
     "blame": "errors",
-    "codec": "collector cache frames arrays modules blame streams",
+    "codec": "closed collector cache frames arrays modules blame streams",
     "jobs": "collector errors engine ordering buffers surroundings cache frames arrays modules libraries blame codec",
     "namespace": (
         "collector errors engine ordering streams blas buffers surroundings cache frames arrays modules libraries blame codec"
@@ -48,7 +49,8 @@ MAY_IMPORT = {
     "interpreter": "__init__",  # only to learn where the package lies
     # inside a worker
     "tasks": "",
-    "worker": "errors blas engine surroundings frames namespace tasks weight wire",
+    "drafts": "engine surroundings",
+    "worker": "errors blas drafts engine surroundings frames namespace tasks weight wire",
     "template": "blas wire worker",
     # the kernel's side of the pool
     "scheduler": "events",
@@ -73,8 +75,9 @@ MAY_IMPORT = {
     "weight": "",
     "bars": "",
     "outlook": "plan worth weight record",
+    "filing": "engine",
     "trial": "engine plan compare",
-    "session": "errors blas events engine streams plan record worth weight outlook trial bars",
+    "session": "errors blas events surroundings drafts filing engine streams plan record worth weight outlook trial bars",
     "view": "events dashboard session",
     "functions": "errors events engine serial plan record session view",
     "magic": "errors events engine plan record outlook report dashboard session view",

@@ -68,7 +68,9 @@ class Talk:
         encoder = JobEncoder(Job(function, nets=nets), EncodeCache())
         digests = tuple(part.digest for part in encoder.parts)
         wire.send(
-            self.sock, ("job", number, nets, False, digests, digests), tuple(part.frame for part in encoder.parts)
+            self.sock,
+            ("job", number, nets, False, False, digests, digests),
+            tuple(part.frame for part in encoder.parts),
         )
         return encoder
 

@@ -39,6 +39,7 @@ from mpnb.plan.tables import (
     SHALLOW,
     SHALLOW_METHODS,
     STATEFUL_TYPES,
+    WRITING_METHODS,
     LruCache,
 )
 from mpnb.plan.values import MISSING, UNKNOWN, Summary, Value
@@ -181,7 +182,7 @@ class Calls(Rules):
         if thing is MISSING:
             return  # a NameError, for both
         if thing is builtins.open:
-            self._check_open(node)
+            self._check_mode(node, 1)
             return
         if name in HASHING_CALLS:
             self.inspector.compares = self.inspector.compares or (node, self.name)
@@ -209,15 +210,23 @@ class Calls(Rules):
             return
         self._checked_call(thing, node, name)
 
-    def _check_open(self, node: ast.Call) -> None:
-        mode: ast.expr | None = node.args[1] if len(node.args) > 1 else None
+    def _check_mode(self, node: ast.Call, place: int) -> None:
+        """What a call of open() may do: of the function, or of a path's method, whose mode is the first argument."""
+        mode: ast.expr | None = node.args[place] if len(node.args) > place else None
         for keyword in node.keywords:
             if keyword.arg == "mode":
                 mode = keyword.value
         if mode is None:
             return
-        if not isinstance(mode, ast.Constant) or not isinstance(mode.value, str) or set(mode.value) & set("wax+"):
-            raise self.refuse("outside-effect", node, "open", "writes a file, which is not split yet")
+        text = mode.value if isinstance(mode, ast.Constant) else None
+        if isinstance(text, str) and not set(text) <= set("rwxabt+U"):
+            return  # another method of that name
+        if isinstance(text, str) and ("a" in text or ("r" in text and "+" in text)):
+            why = "adds to a file, whose content iterations share"
+            raise self.refuse(
+                "outside-effect", node, "open", why, "collect the lines in a list, and write after the loop"
+            )
+        self.inspector.writes |= not isinstance(text, str) or not set(text).isdisjoint("wx")
 
     def _passed_functions(self, node: ast.Call) -> None:
         """Functions of the notebook handed to a library: they are called with who knows what."""
@@ -316,7 +325,11 @@ class Calls(Rules):
         if method in COMPARING_METHODS and isinstance(node, ast.Call) and node.args:
             self.inspector.compares = self.inspector.compares or (node, self.name)
         if method in FILE_METHODS:
-            raise self.refuse("outside-effect", node, f"{shown}.{method}", "changes files, which is not split yet")
+            why = "changes files, which is not split"
+            raise self.refuse("outside-effect", node, f"{shown}.{method}", why, "do that after the loop")
+        self.inspector.writes |= method in WRITING_METHODS
+        if method == "open" and isinstance(node, ast.Call):
+            self._check_mode(node, 0)
         if method == "pop" and isinstance(node, ast.Call) and not node.args:
             self.check_order(base, node)
         if method == "shuffle" and isinstance(node, ast.Call):

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from mpnb.plan.advice import KEEP_ELSEWHERE, instead_of_change
-from mpnb.plan.library import changes_owner, generator_types, instead_of, is_own, why_stateful
+from mpnb.plan.library import changes_owner, generator_types, instead_of, is_own, is_unseen, may_write, why_stateful
 from mpnb.plan.names import argument_names
 from mpnb.plan.source import factories, function_node, is_generated
 from mpnb.plan.tables import CALLED_DUNDERS, CHANGING_DUNDERS, MUTATORS, LruCache
@@ -79,6 +79,8 @@ class Inspector:
         self.order_place: tuple[ast.AST, str] | None = None  # where one is taken from anything that may be a set
         self.compares: tuple[ast.AST, str] | None = None  # where a nan would be found by identity only
         self.looks_up: tuple[ast.AST, str] | None = None  # the same, for a key
+        self.writes = False  # files, perhaps
+        self.unseen: tuple[int, str] | None = None  # may look at files in a way that a worker does not see
         self.keeps_sets = False  # a set is put where it is not known as one any more: into a list, an attribute …
 
     def trust(self, names: frozenset[str]) -> None:
@@ -291,6 +293,9 @@ class Inspector:
 
     def _check_foreign(self, thing: object, line: int, name: str, sets: WhichSets = None) -> Summary | None:
         """A callable of a library: pure, unless it is made around functions of the notebook."""
+        self.writes |= may_write(thing)
+        if is_unseen(thing, name):
+            self.unseen = self.unseen or (line, name)
         if isinstance(thing, operator.methodcaller):
             if thing.__reduce__()[1][0] in MUTATORS:
                 raise Problem(Refusal("unknown-call", line, name, "calls a method that changes its object"))

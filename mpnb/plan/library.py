@@ -19,14 +19,18 @@ from mpnb.plan.advice import instead_of_library
 from mpnb.plan.tables import (
     CHANGING_FUNCTIONS,
     CHANGING_PREFIXES,
+    KEPT_BACK,
     MUTATING_DUNDERS,
     MUTATORS,
     NOT_CHANGING,
     NOT_STATEFUL,
     READERS,
+    SEEN_LIBRARIES,
     STATEFUL_FUNCTIONS,
     STATEFUL_MODULES,
     STATEFUL_TYPES,
+    UNSEEN_READERS,
+    WRITERS,
 )
 from mpnb.plan.values import MISSING
 from mpnb.streams import SEEDED, describe
@@ -110,7 +114,7 @@ def why_stateful(thing: object, *, seeded: bool = False) -> tuple[str, str] | No
         return "stateful", "keeps state outside the notebook's names"
     module = getattr(thing, "__module__", None) or getattr(owner, "__name__", None)
     name = getattr(thing, "__name__", "")
-    if not isinstance(module, str):
+    if not isinstance(module, str) or (module, name) in KEPT_BACK:
         return None
     if name in STATEFUL_FUNCTIONS and is_library_module(module) and (module, name) not in NOT_STATEFUL:
         return "stateful", "changes the state of this process"
@@ -120,6 +124,25 @@ def why_stateful(thing: object, *, seeded: bool = False) -> tuple[str, str] | No
         if entry is not None:
             return None if seeded and entry[0] == "random" else entry
     return None
+
+
+def may_write(thing: Any) -> bool:
+    """Tell whether a function or class of a library is one that writes files, or may."""
+    module = getattr(thing, "__module__", None)
+    names = WRITERS.get(module.split(".")[0]) if isinstance(module, str) else None
+    return names is not None and getattr(thing, "__name__", "") in names
+
+
+def is_unseen(thing: Any, name: str) -> bool:
+    """Tell whether a library's function, called by a name, may look at files in a way that a worker does not see."""
+    module = getattr(thing, "__module__", None) or getattr(getattr(thing, "__self__", None), "__name__", None)
+    if not isinstance(module, str):
+        return False
+    if module in {"posix", "nt"}:
+        return "." not in name  # imported by itself, it is not looked up in `os`
+    library = module.split(".")[0].lstrip("_")
+    known = library in SEEN_LIBRARIES or module.split(".")[0] in sys.stdlib_module_names
+    return not known or getattr(thing, "__name__", "") in UNSEEN_READERS
 
 
 def imported(alias: ast.alias) -> Any:

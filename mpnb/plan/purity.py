@@ -33,10 +33,14 @@ from mpnb.plan.values import Problem, Summary
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found: why the loop can't be split, if so, and whether it takes an order from what may be a set."""
+    """What was found.
+
+    Why the loop can't be split, if so; whether it takes an order from what may be a set; whether it may write files.
+    """
 
     refusal: Refusal | None
     orders: bool = True
+    writes: bool = False
 
 
 def inspect_loop(
@@ -99,7 +103,11 @@ def _inspect(
         line, column = _placed(node, where, loop)
         why = "may be a set made in the iteration, whose order differs between processes"
         return Finding(Refusal("set-order", line, ast.unparse(node), why, f"sorted({ast.unparse(node)})", column))
-    return Finding(None, inspector.orders)
+    if inspector.writes and inspector.unseen is not None:
+        line, name = inspector.unseen
+        why = "may look at files in a way that can't be seen, beside those that the loop writes"
+        return Finding(Refusal("outside-effect", line or loop.line, name, why, "write in a loop of its own"))
+    return Finding(None, inspector.orders, inspector.writes)
 
 
 def _nan_at(

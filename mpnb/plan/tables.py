@@ -94,7 +94,8 @@ MAKERS: Final[Mapping[str, frozenset[str] | None]] = {
 }
 FRESH_METHODS: Final = frozenset(
     """copy deepcopy astype tolist split rsplit splitlines strip lower upper replace encode decode format join title
-    flatten to_dict to_list read_text read_bytes items keys values groups partition rpartition most_common""".split()
+    flatten to_dict to_list read_text read_bytes items keys values groups partition rpartition most_common
+    open""".split()
 )
 
 TEXT_METHODS: Final = frozenset(
@@ -137,24 +138,39 @@ STATEFUL_FUNCTIONS: Final = frozenset(
     setstate setrecursionlimit
     settrace setprofile setswitchinterval addaudithook setlocale setdefaulttimeout set_default_dtype""".split()
 )
+#: Methods that do something to files which a worker can't keep back.
 FILE_METHODS: Final = frozenset(
-    {
-        "write_text",
-        "write_bytes",
-        "mkdir",
-        "rmdir",
-        "unlink",
-        "rename",
-        "touch",
-        "symlink_to",
-        "to_csv",
-        "to_excel",
-        "to_parquet",
-        "to_pickle",
-        "to_sql",
-        "savefig",
-    }
+    """rmdir unlink rename touch symlink_to hardlink_to to_parquet to_sql to_hdf to_orc to_netcdf to_zarr
+    savefig""".split()
 )
+#: Methods that write files, or may do so: what they write is kept back in a worker.
+WRITING_METHODS: Final = frozenset(
+    """write_text write_bytes mkdir to_csv to_excel to_feather to_html to_json to_latex to_markdown to_pickle to_stata
+    to_string to_xml save tofile""".split()
+)
+_OPENERS: Final = frozenset("open ZipFile GzipFile BZ2File LZMAFile TarFile Wave_write".split())
+#: The same for functions and classes, by library.
+WRITERS: Final[Mapping[str, frozenset[str]]] = {
+    "numpy": frozenset({"save", "savez", "savez_compressed"}),
+    "pandas": frozenset({"ExcelWriter", "to_pickle"}),
+    "scipy": frozenset({"savemat", "mmwrite", "write"}),
+    "joblib": frozenset({"dump"}),
+    "os": frozenset({"makedirs"}),
+    "posix": frozenset({"mkdir"}),
+    "nt": frozenset({"mkdir"}),
+    "shutil": frozenset({"copy", "copyfile"}),
+    **dict.fromkeys(("gzip", "bz2", "lzma", "zipfile", "tarfile", "codecs", "wave"), _OPENERS),
+}
+#: Those that a table below would refuse if they could not be kept back.
+KEPT_BACK: Final = frozenset(
+    {("os", "makedirs"), ("posix", "mkdir"), ("nt", "mkdir"), ("shutil", "copy"), ("shutil", "copyfile")}
+)
+#: Libraries that open and look at files through Python, so that it is seen; and functions of theirs that do not.
+SEEN_LIBRARIES: Final = frozenset(
+    """numpy pandas scipy sklearn PIL matplotlib IPython joblib tqdm requests bs4 yaml toolz more_itertools networkx
+    sympy statsmodels mpnb""".split()
+)
+UNSEEN_READERS: Final = frozenset("read_parquet read_feather read_orc read_hdf read_spss HDFStore".split())
 STATEFUL_TYPES: Final[tuple[type, ...]] = (
     io.IOBase,
     random.Random,

@@ -5619,7 +5619,7 @@ for i in range(3):
     with open(f'o{i}.txt','w') as f:
         f.write(str(i))
 """,
-        False,
+        True,
     ),
     (
         "path write",
@@ -5628,7 +5628,7 @@ for i in range(3):
 for i in range(3):
     Path(f'o{i}.txt').write_text(str(i))
 """,
-        False,
+        True,
     ),
     (
         "np save",
@@ -5637,7 +5637,7 @@ for i in range(3):
 for i in range(3):
     np.save(f'o{i}.npy',np.arange(i))
 """,
-        False,
+        True,
     ),
     (
         "json dump",
@@ -5646,7 +5646,7 @@ for i in range(3):
 for i in range(3):
     with open('x.json','w') as f: json.dump(i,f)
 """,
-        False,
+        True,
     ),
     (
         "thread local",

@@ -536,7 +536,7 @@ ITERATORS: list[Row] = [
         "file written by the body",
         "",
         "for i in range(3):\n    with open(f'out{i}.txt', 'w') as f:\n        f.write(str(i))\n",
-        False,
+        True,
     ),
 ]
 

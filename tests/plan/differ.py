@@ -538,13 +538,20 @@ def _world(folder: Path) -> Iterator[None]:
         decimal.setcontext(context)
 
 
+def _paint_file(path: Path) -> str:
+    """What a file, folder or link is, who may use it, what it holds and by how many names."""
+    if path.is_symlink():
+        return f"-> {path.readlink()}"
+    there = path.stat()
+    if not path.is_file():
+        return f"{there.st_mode:o}"
+    content = path.read_bytes()
+    return f"{there.st_mode:o} {there.st_nlink} {_digest(content)} {content[:2000].decode(errors='replace')}"
+
+
 def _paint_world(folder: Path) -> dict[str, str]:
     state = numpy.random.get_state()
-    files = {
-        f"file {path.relative_to(folder)}": path.read_text(errors="replace")[:2000]
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+    files = {f"file {path.relative_to(folder)}": _paint_file(path) for path in folder.rglob("*")}
     return {
         "random": _digest(repr(random.getstate()).encode()),
         "numpy.random": _digest(state[1].tobytes() + bytes(str(state[2:]), "ascii")),

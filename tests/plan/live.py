@@ -29,9 +29,6 @@ TRAPS: Final[list[Trap]] = []
 NOT_YET: Final = frozenset(
     {
         "state: pandas copies on write, or not",
-        "files: one per iteration",
-        "files: written by pathlib",
-        "files: arrays and frames",
     }
 )
 
@@ -1019,7 +1016,7 @@ trap(
     "files: one file written by all",
     "",
     "for k in range(4):\n    with open('same.txt', 'w') as f:\n        f.write(str(k))",
-    False,
+    True,
 )
 trap(
     "files: one file appended to",
@@ -1031,7 +1028,7 @@ trap(
     "files: two iterations write one",
     "names = ['a', 'b', 'c', 'a', 'd']",
     "for n, name in enumerate(names):\n    with open(name + '.txt', 'w') as f:\n        f.write(f'{n} {name}')",
-    False,
+    True,
 )
 trap(
     "files: one reads what another writes",
@@ -1043,13 +1040,13 @@ trap(
     "files: an error after some were written",
     "",
     "for k in range(6):\n    with open(f'g{k}.txt', 'w') as f:\n        f.write(str(1 / (k - 3)))",
-    None,
+    True,
 )
 trap(
     "files: a break after some were written",
     "",
     "for k in range(6):\n    with open(f'h{k}.txt', 'w') as f:\n        f.write(str(k))\n    if k == 2:\n        break",
-    None,
+    True,
 )
 trap(
     "files: removed one by one",
@@ -1061,7 +1058,7 @@ trap(
     "files: folders made one by one",
     "import os",
     "for k in range(3):\n    os.makedirs(f'd{k}/inner', exist_ok=True)",
-    None,
+    True,
 )
 trap(
     "files: a counter in a file",
@@ -1109,6 +1106,252 @@ trap(
     "files: temporary ones",
     "import tempfile, os",
     "sizes = []\nfor k in range(3):\n    with tempfile.TemporaryDirectory() as d:\n        with open(os.path.join(d, 'x'), 'w') as f:\n            f.write('x' * k)\n        sizes.append(os.path.getsize(os.path.join(d, 'x')))\ndel d, f",
+    None,
+)
+trap(
+    "files: a path that does not depend on the loop, from a helper",
+    "def save(text):\n    with open('last.txt', 'w') as f:\n        f.write(text)\n    return len(text)",
+    "lengths = [save('x' * k) for k in range(5)]",
+    True,
+)
+trap(
+    "files: read before the iteration after it writes them",
+    "for k in range(6):\n    open(f'f{k}.txt', 'w').write(str(k))",
+    "for k in range(5):\n    with open(f'f{k + 1}.txt') as f:\n        n = int(f.read())\n    with open(f'f{k}.txt', 'w') as g:\n        g.write(str(n * 10))",
+    True,
+    "g.name, g.mode, g.closed",
+)
+trap(
+    "files: one spelled in two ways",
+    "import os; os.mkdir('a'); open('a/n', 'w').write('0')",
+    "for k in range(4):\n    n = int(open(('a/n', './a/../a/n')[k % 2]).read())\n    with open(os.path.abspath('a/n'), 'w') as f:\n        f.write(str(n + k))",
+    None,
+)
+trap(
+    "files: one through a linked folder",
+    "import os; os.mkdir('a'); os.symlink('a', 'b'); open('a/n', 'w').write('0')",
+    "seen = []\nfor k in range(4):\n    seen.append(open('b/n').read())\n    open('a/n', 'w').write(str(k))",
+    None,
+)
+trap(
+    "files: written through a link",
+    "import os; open('real', 'w').write('old'); os.symlink('real', 'link')",
+    "for k in range(4):\n    with open(('real', 'link')[k % 2], 'w') as f:\n        f.write(str(k))",
+    True,
+)
+trap(
+    "files: two names of one file",
+    "import os; open('a', 'w').write('old'); os.link('a', 'b')",
+    "for k in range(4):\n    print(open('b').read())\n    open('a', 'w').write(str(k))",
+    None,
+)
+trap(
+    "files: two names of one file, written only",
+    "import os; open('a', 'w').write('old'); os.link('a', 'b')",
+    "for k in range(5):\n    open('ab'[k % 2], 'w').write('x' * k)",
+    True,
+)
+trap(
+    "files: skipped where they are there",
+    "import os; open('o2.txt', 'w').write('kept')",
+    "for k in range(5):\n    path = f'o{k}.txt'\n    if os.path.exists(path):\n        print('there:', path)\n        continue\n    with open(path, 'w') as f:\n        f.write(str(k))",
+    True,
+)
+trap(
+    "files: one is made by the first iteration only",
+    "from pathlib import Path",
+    "for k in range(4):\n    if not Path('once.txt').exists():\n        Path('once.txt').write_text(f'made by {k}')\n        print('made', k)",
+    None,
+)
+trap(
+    "files: the size of one that another iteration writes",
+    "import os; open('a', 'w').write('1')",
+    "for k in range(4):\n    print(os.path.getsize('a'), os.stat('a').st_size, os.access('a', os.R_OK))\n    open('a', 'w').write('x' * k)",
+    None,
+)
+trap(
+    "files: the size of one that it has just written",
+    "import os",
+    "sizes = []\nfor k in range(4):\n    with open(f'{k}.txt', 'w') as f:\n        f.write('x' * k)\n    sizes.append(os.path.getsize(f'{k}.txt'))",
+    False,
+)
+trap(
+    "files: read again by the iteration that wrote them",
+    "import pandas as pd",
+    "back = []\nfor k in range(3):\n    pd.DataFrame({'a': [k]}).to_csv(f'{k}.csv')\n    back.append(len(pd.read_csv(f'{k}.csv')))",
+    False,
+)
+trap(
+    "files: a folder is listed that fills",
+    "import os; os.mkdir('d')",
+    "for k in range(4):\n    print(sorted(os.listdir('d')))\n    with open(f'd/{k}', 'w') as f:\n        f.write(str(k))",
+    None,
+)
+trap(
+    "files: sizes in a listing",
+    "import os; os.mkdir('d'); open('d/f', 'w').write('1')",
+    "for k in range(4):\n    print([entry.stat().st_size for entry in os.scandir('d')])\n    open('d/f', 'w').write('x' * k)",
+    None,
+)
+trap(
+    "files: exclusively made",
+    "",
+    "for k in range(4):\n    try:\n        with open('lock', 'x') as f:\n            f.write(str(k))\n        print('mine', k)\n    except FileExistsError:\n        print('taken', k)",
+    None,
+)
+trap(
+    "files: a folder that only the first can make",
+    "import os",
+    "for k in range(4):\n    try:\n        os.mkdir('same')\n        print('made', k)\n    except FileExistsError:\n        print('there', k)",
+    None,
+)
+trap(
+    "files: the second can't make the folder",
+    "import os",
+    "for k in range(4):\n    os.mkdir('same')\n    print(k)",
+    None,
+    "os.path.isdir('same')",
+)
+trap(
+    "files: in a folder that is not there",
+    "import os",
+    "for k in range(4):\n    if k == 2: os.makedirs('no/where')\n    try:\n        open(f'no/where/{k}', 'w').write('x')\n    except FileNotFoundError as error:\n        print(error)",
+    None,
+)
+trap(
+    "files: in folders made on the way",
+    "from pathlib import Path",
+    "for k in range(4):\n    folder = Path('out') / f'{k % 2}'\n    folder.mkdir(parents=True, exist_ok=True)\n    (folder / f'{k}.bin').write_bytes(bytes(k))",
+    True,
+)
+trap(
+    "files: copied",
+    "import os, shutil\nfor k in range(4):\n    open(f'i{k}', 'w').write('é' * k)\n    os.chmod(f'i{k}', 0o640 + k)",
+    "for k in range(4):\n    shutil.copy(f'i{k}', f'o{k}')\nmodes = [oct(os.stat(f'o{k}').st_mode) for k in range(4)]",
+    True,
+)
+trap(
+    "files: copied with their times",
+    "import os, shutil; open('src', 'w').write('s'); os.utime('src', (1, 2))",
+    "for k in range(3):\n    shutil.copy2('src', f'o{k}')\ntimes = [os.stat(f'o{k}').st_mtime for k in range(3)]",
+    None,
+)
+trap(
+    "files: who may read them",
+    "import os; before = os.umask(0o077)",
+    "for k in range(4):\n    with open(f'u{k}', 'w') as f:\n        f.write('secret')\nmodes = [oct(os.stat(f'u{k}').st_mode) for k in range(4)]\nos.umask(before)",
+    None,
+    "modes",
+)
+trap(
+    "files: put in place by a rename",
+    "import os",
+    "for k in range(4):\n    with open('part', 'w') as f:\n        f.write(str(k))\n    os.replace('part', f'{k}.txt')",
+    False,
+)
+trap(
+    "files: paths from the folder above",
+    "import os; os.makedirs('a/b'); os.chdir('a/b')",
+    "for k in range(4):\n    with open(f'../{k}.txt', 'w') as f:\n        f.write(os.path.basename(os.getcwd()))",
+    True,
+)
+trap(
+    "files: another encoding, other line ends",
+    "",
+    "for k in range(4):\n    with open(f'{k}.txt', 'w', encoding='utf-16', newline='\\r\\n') as f:\n        print('é', k, file=f)\n        f.writelines(['a\\n', 'b'])",
+    True,
+    "f.encoding, f.newlines",
+)
+trap(
+    "files: written, wound back and read",
+    "",
+    "for k in range(4):\n    with open(f'{k}.txt', 'w+') as f:\n        f.write('abc' * k)\n        f.seek(1)\n        print(f.read(), f.tell(), f.name)",
+    True,
+)
+trap(
+    "files: not closed by the iteration",
+    "",
+    "for k in range(4):\n    f = open(f'{k}.txt', 'w')\n    f.write(str(k))\nf.close()",
+    None,
+    "f.closed, f.name",
+)
+trap(
+    "files: kept open in a list",
+    "",
+    "files = []\nfor k in range(4):\n    f = open(f'{k}.txt', 'w')\n    f.write(str(k))\n    files.append(f)\nfor f in files: f.close()",
+    False,
+    "[f.name for f in files]",
+)
+trap(
+    "files: pickles and JSON",
+    "import json, pickle",
+    "for k in range(4):\n    with open(f'{k}.json', 'w') as f:\n        json.dump({'k': [k] * k}, f)\n    with open(f'{k}.pkl', 'wb') as f:\n        pickle.dump({'k': k}, f)",
+    True,
+)
+trap(
+    "files: arrays, packed",
+    "import numpy as np, gzip",
+    "for k in range(4):\n    np.savez(f'{k}.npz', a=np.arange(k), b=np.eye(k))",
+    True,
+)
+trap(
+    "files: a table by rows",
+    "import csv",
+    "for k in range(4):\n    with open(f'{k}.csv', 'w', newline='') as f:\n        writer = csv.writer(f)\n        writer.writerow(['k', k])\n        writer.writerows([[i, i * k] for i in range(3)])\ndel writer",
+    None,
+)
+trap(
+    "files: names and files when an effect fails",
+    "found = {}; keys = ['a', 'b', [], 'c']",
+    "for n, key in enumerate(keys):\n    size = n * 2\n    with open(f'{n}.txt', 'w') as f:\n        f.write('x' * size)\n    found[key] = size\n    with open(f'{n}.done', 'w') as g:\n        g.write('yes')",
+    True,
+)
+trap(
+    "files: an error in a helper, caught, and one that is not",
+    "def save(k):\n    if k in (2, 5): raise KeyError(k)\n    open(f'{k}.txt', 'w').write('x')\n    return k",
+    "done = []\nfor k in range(8):\n    try:\n        done.append(save(k))\n    except KeyError:\n        if k == 5: raise\n        open('failed.txt', 'w').write(str(k))",
+    None,
+)
+trap(
+    "files: what others hold is overwritten up to the error",
+    "for k in range(6):\n    open(f'{k}.txt', 'w').write('old')",
+    "for k in range(6):\n    open(f'{k}.txt', 'w').write(str(k))\n    if k == 3: 1 / 0",
+    True,
+)
+trap(
+    "files: overwritten while it is read",
+    "for k in range(4):\n    open(f'{k}.txt', 'w').write('a\\nb\\n')",
+    "for k in range(4):\n    f = open(f'{k}.txt')\n    with open(f'{k}.txt', 'w') as g:\n        g.write('new')\n    print(f.read())\n    f.close()",
+    None,
+)
+trap(
+    "files: opened twice at once",
+    "",
+    "for k in range(4):\n    with open(f'{k}.txt', 'w') as f, open(f'{k}.txt', 'w') as g:\n        f.write('first and longer')\n        g.write('second')",
+    None,
+)
+trap(
+    "files: an encoding that there is not",
+    "import os",
+    "for k in range(4):\n    try:\n        open(f'{k}.txt', 'w', encoding='no such')\n    except LookupError as error:\n        print(error, os.path.exists(f'{k}.txt'))",
+    None,
+)
+trap(
+    "files: a mode that is a name",
+    "mode = 'a'; open('log', 'w').write('begin ')",
+    "for k in range(4):\n    with open('log', mode) as f:\n        f.write(str(k))",
+    False,
+)
+trap(
+    "files: a mode that is a name, and writes",
+    "mode = 'w'",
+    "for k in range(4):\n    with open(f'{k}.log', mode) as f:\n        f.write(str(k))",
+    True,
+)
+trap(
+    "files: to where nothing is kept",
+    "import os",
+    "for k in range(4):\n    with open(os.devnull, 'w') as f:\n        print('lost', k, file=f)\n    print('shown', k)",
     None,
 )
 
