@@ -123,19 +123,21 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first cell")
+    parser.add_argument("--focus", nargs="*", default=[], help="what the cells are to have, see grammar.Writer")
     parser.add_argument("--show", action="store_true", help="print the cells, run nothing")
     asked = parser.parse_args()
+    focus = tuple(asked.focus)
     numbers = range(asked.first, asked.first + asked.cells)
     if asked.show:
         for number in numbers:
-            print(f"--- {number}", write(asked.seed, number)[1], sep="\n")
+            print(f"--- {number}", write(asked.seed, number, focus)[1], sep="\n")
         return
     bench = Bench()
     total = Tally()
     began = time.perf_counter()
     try:
         for number in numbers:
-            tally, texts = search(bench, asked.seed, range(number, number + 1))
+            tally, texts = search(bench, asked.seed, range(number, number + 1), focus=focus)
             total.cells += tally.cells
             total.split += tally.split
             total.failed += tally.failed

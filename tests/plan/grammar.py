@@ -248,8 +248,26 @@ ALIASES: Final = (
 )  # fmt: skip
 
 
+#: What is set and read at the loop's own index, and what a loop with such an index runs over.
+SLICED: Final = {
+    "xs": "range(len(xs))|enumerate(xs)|range(8)|[0, 2, 1, 5]|[4, 1, 4]|range(-3, 2)|ints|reversed(range(6))|zip(range(5), words)",
+    "rows": "range(len(rows))|enumerate(rows)|range(4)|[3, 1, 2]|range(3)",
+    "nested": "range(10)|range(2, 7)|enumerate(xs)|xs|zip(range(5), words)",
+    "grid": "range(4)|range(len(grid))|range(grid.shape[0])|enumerate(grid)|[2, 0, 2]|range(3)",
+    "column": "range(8)|enumerate(column)|range(column.size)|zip(range(5), words)",
+    "cells": "range(10)|range(len(cells))|enumerate(cells)",
+    "table": "table|table.items()|list(table)|['ccc', 'a']|table.keys()|words",
+    "found": "words|xs|enumerate(words)|'text'",
+    "boxes": "range(3)|enumerate(boxes)",
+}
+
+
 class Writer:
-    """Writes one cell from a seed and a number; `focus`: helpers of `HIDDEN` that it uses, or `aliases` that it has."""
+    """Writes one cell from a seed and a number.
+
+    `focus`: helpers of `HIDDEN` that it uses, `aliases` that it has, or loops that are `sliced`; every seventh cell has
+    some of these.
+    """
 
     def __init__(self, seed: int, number: int, focus: tuple[str, ...] = ()) -> None:
         self.random = random.Random(f"{seed}/{number}")
@@ -260,6 +278,8 @@ class Writer:
         self.iterators: list[str] = []
         self.variable = "i"
         self.others: list[str] = []
+        self.has_sliced = "sliced" in focus or number % 7 == 3
+        self.sliced = ""  # what the loop reads and sets at its own index
 
     def one(self, *choices: str) -> str:
         return self.random.choice(choices)
@@ -354,6 +374,8 @@ class Writer:
         )  # fmt: skip
 
     def atom(self) -> str:
+        if self.sliced and self.chance(0.25):
+            return f"{self.sliced}[{self.variable}]"
         mine = [self.variable] * 6 + self.others * 3 + self.temporaries * 2
         if self.chance(0.93):
             return self.one(
@@ -402,7 +424,31 @@ class Writer:
 
     # -- statements --------------------------------------------------------------------------------------------------
 
+    def slicing(self) -> str:
+        """What reads and sets an element, and now and then another one or the whole."""
+        e, v, name = self.expression(), self.variable, self.sliced
+        own = f"{name}[{v}]"
+        usual = (
+            f"{own} = {e}", f"{own} = {own} * 2", f"{own} = same({own})", f"{own} += {self.one('1', own, e, '[1]')}", f"out.append({own})",
+            f"print({own})", f"t = {own}", f"{own} = ({own}, {v})", f"{own} = {name}.get({v}, 0) + 1" if name in {"table", "found"} else f"{own} *= 2",
+            f"if len_({own}) > 1: {own} = 0", f"{own} = len({name})", f"total += len_({own})", f"{own} = {own} if {self.condition()} else {e}",
+        )  # fmt: skip
+        inner = (
+            f"{name}[{v}, 1] = {name}[{v}, 0] + 1", f"{name}[{v}, :2] = {own}[::-1][:2]", f"{name}[:, {v}] = {name}[:, {v}] * 2", f"print({own}.sum())",
+            f"for k in range(2):\n    {name}[{v}, k] = {name}[{v}, k] - k", f"{own}[1] = 7", f"{own} /= {own}.sum() + 1", f"{name}[{v}, 2] += {name}[{v}, 1]",
+        )  # fmt: skip
+        unusual = (
+            f"{own} = {name}[{v} - 1]" if name not in {"table", "found"} else f"{name}['a'] = {own}", f"print({name})", f"{own} = {own} is {name}[0]",
+            f"{own}.append(1)", f"w = {name}", f"{own} = sum(len_(y) for y in {name})", f"del {own}", f"{v} = 0", f"out.append({name})", f"{own}, t = {own}, 1",
+        )  # fmt: skip
+        kind = self.random.random()
+        if name in {"grid", "cells"} and kind < 0.4:
+            return self.one(*inner)
+        return self.one(*usual) if kind < 0.93 else self.one(*unusual)
+
     def effect(self) -> str:
+        if self.sliced and self.chance(0.6):
+            return self.slicing()
         e, v, key = self.expression(), self.variable, f"len_({self.variable}) % 8"
         common = (
             f"out.append({e})", f"out.append({e})", f"out.append({e})", f"out2.append({e})", f"out.extend([{e}])", f"found[{v}] = {e}",
@@ -530,10 +576,16 @@ class Writer:
 
     def loop(self) -> str:
         self.variable = self.one("i", "i", "x", "item")
-        iterable = self.iterable()
+        if self.has_sliced and self.chance(0.7):
+            self.sliced = self.one(*SLICED)
+            iterable = self.one(*SLICED[self.sliced].split("|"), self.iterable())
+        else:
+            iterable = self.iterable()
         target = self.target(iterable)
         ending = "\nelse:\n    out2.append('else')" if self.chance(0.1) else ""
-        return f"for {target} in {iterable}:\n{self.body(1, self.random.choice([1, 2, 2, 3, 4]))}{ending}"
+        loop = f"for {target} in {iterable}:\n{self.body(1, self.random.choice([1, 2, 2, 3, 4]))}{ending}"
+        self.sliced = ""
+        return loop
 
     def comprehension(self, result: str) -> str:
         self.variable = self.one("i", "x")
