@@ -22,7 +22,7 @@ from differ import Bench, Picture
 pytestmark = pytest.mark.filterwarnings("default")
 
 SETUP = """
-import sys, time
+import os, sys, time
 from collections import Counter
 import numpy as np
 class Odd(Exception):
@@ -30,6 +30,12 @@ class Odd(Exception):
 def work(x):
     if busy: time.sleep(busy)
     return [x, x * x]
+def save(folder, i, x):
+    os.makedirs(folder, exist_ok=True)
+    with open(f'{folder}/{i % 4}', 'w') as f:
+        f.write(str(x))
+def ever(i):
+    yield i
 def fails(x, k):
     if x == k: raise Odd('deep', x)
     return x
@@ -39,6 +45,7 @@ total, text, acc, w = 0.0, '', np.zeros(3), 'old'
 PIECES = (
     "u = [t, i]", "total += 0.1 * x", "found[str(x)] = t", "acc += 0.1", "text += str(x)", "seen.add(x)", "print(i, x)",
     "if x % 3 == 0: w = [x]", "counts[x % 4] += 1", "v = np.full(2, x)", "also += [t]", "print(x, file=sys.stderr)",
+    "open(f'{i}.txt', 'w').write(str(t))", "open('last.txt', 'w').write(str(x))", "save('folder', i, x)",
     "nested[i % 5] = t", "t = [t]", "also.append(t)", "for k in range(x % 3): also.append(k)", "t.append(i)", "acc[i % 3] = x",
 )  # fmt: skip
 TRIES = pytest.mark.parametrize(
@@ -159,7 +166,7 @@ def test_an_interrupt_of_long_iterations_leaves_the_state_between_two_of_them(
     bench: Bench, kept: str, tries: int
 ) -> None:
     """What every iteration sets is that of the last one that took effect, also where it takes a tenth of a second."""
-    extra = {"t": "", "large": "big = np.full(1 << 18, i)", "unsendable": "later = (x for x in [i])"}[kept]
+    extra = {"t": "", "large": "big = np.full(1 << 18, i)", "unsendable": "later = ever(i)"}[kept]
     met = amid = 0
     for number in range(tries):
         chance = random.Random(f"long {kept} {number}")
