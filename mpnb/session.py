@@ -236,6 +236,16 @@ class Run:
         """The site that is under way."""
         return self.sites[number]
 
+    def knows(self, number: int, *called: tuple[str, object]) -> bool:
+        """Tell whether the functions around a site are the library's that go through what they are given at once."""
+        for name, thing in called:
+            if not planning.is_eager(name, thing):
+                site = self.sites[number]
+                why = "is given an iterator, and it can't be told whether it goes through it at once"
+                site.refuse(Refusal("unknown-call", site.plan.line, name, why, "give it a list"))
+                return False
+        return True
+
     @staticmethod
     def show(entry: tuple[Any, ...]) -> None:
         """Replay what an iteration printed, or warned of."""

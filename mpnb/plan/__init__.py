@@ -3,6 +3,7 @@
 from mpnb.plan.cell import CONSUMERS, may_have_sites, read_cell
 from mpnb.plan.draws import Draws, find_draws
 from mpnb.plan.iterables import Leaf, is_bar, is_safe, length
+from mpnb.plan.library import is_eager
 from mpnb.plan.linear import reaches_linear_algebra
 from mpnb.plan.loops import BREAK, RETURN
 from mpnb.plan.objects import changed_objects, check_loop
@@ -32,6 +33,7 @@ __all__ = [
     "find_draws",
     "inspect_loop",
     "is_bar",
+    "is_eager",
     "is_safe",
     "length",
     "make_task",

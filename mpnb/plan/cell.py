@@ -15,13 +15,15 @@ from mpnb.collector import collector_paused
 from mpnb.plan.loops import read_comprehension, read_for, read_map
 from mpnb.plan.names import Comprehension, read_names
 from mpnb.plan.nodes import alike, children, parts, walked
-from mpnb.plan.rewrite import noted, noted_value, rewrite_comprehension, rewrite_for, rewrite_map
+from mpnb.plan.rewrite import noted, noted_value, rewrite_comprehension, rewrite_for, rewrite_if_known, rewrite_map
+from mpnb.plan.tables import EAGER
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 
 _Comprehension = TypeVar("_Comprehension", bound=Comprehension)
 
 #: Builtins that use up a generator expression or map at once.
 CONSUMERS: Final = frozenset({"list", "sum", "max", "min", "sorted", "dict", "set", "tuple", "frozenset", "any", "all"})
+_USE_UP: Final = EAGER.keys() - {"starmap"}
 #: With one of these in a cell, its names could be seen while it runs: it is left alone.
 _SEES_NAMES: Final = frozenset({"globals", "locals", "vars", "dir", "exec", "eval"})
 
@@ -273,10 +275,17 @@ class _SiteFinder:
                 used_up = self._used_up(node, inner, consumer)
             case ast.Call(ast.Attribute(ast.Constant(str()), "join"), [inner], []):
                 used_up = self._used_up(node, inner, "")
+            case ast.Call(ast.Attribute(ast.Name(), "join"), [inner], []):
+                used_up = self._used_up(node, inner, "", node.func)
+            case ast.Call(ast.Name(name) | ast.Attribute(ast.Name(), name), [inner, *_]) if name in _USE_UP:
+                used_up = self._used_up(node, inner, "", node.func)
         return self.generic_visit(node) if used_up is None else used_up
 
-    def _used_up(self, node: ast.Call, inner: ast.expr, consumer: str) -> ast.Call | None:
-        """Split the generator expression, map or filter that a call uses up at once; None where that can't be."""
+    def _used_up(self, node: ast.Call, inner: ast.expr, consumer: str, *called: ast.expr) -> ast.Call | None:
+        """Split the generator expression, map or filter that a call uses up at once; None where that can't be.
+
+        `called` are functions of libraries that are told by what they are when the cell runs.
+        """
         match inner:
             case ast.GeneratorExp():
                 label = self._shown(node)
@@ -290,6 +299,15 @@ class _SiteFinder:
                 if site.loop is None:
                     return None
                 split = rewrite_map(alike(inner, args=[function, *self._visited(inner.args[1:])]), site.number)
+            case ast.Call(ast.Name("starmap") | ast.Attribute(ast.Name(), "starmap") as starmap, [function, _]):
+                label = self._shown(node)
+                site = self._site("map", inner, label, read_map(inner, label, consumer))
+                if site.loop is None:
+                    return None
+                called = (*called, starmap)
+                split = rewrite_map(alike(inner, args=[function, *self._visited(inner.args[1:])]), site.number)
             case _:
                 return None
+        if called:
+            split = rewrite_if_known(inner, split, site.number, called)
         return alike(node, args=[split, *self._visited(node.args[1:])])

@@ -19,6 +19,7 @@ from mpnb.plan.advice import instead_of_library
 from mpnb.plan.tables import (
     CHANGING_FUNCTIONS,
     CHANGING_PREFIXES,
+    EAGER,
     KEPT_BACK,
     MUTATING_DUNDERS,
     MUTATORS,
@@ -153,6 +154,18 @@ def imported(alias: ast.alias) -> Any:
 def sounds_changing(method: str) -> bool:
     """Tell whether a method of a library's object changes the object, by its name."""
     return method in MUTATING_DUNDERS or (method.startswith(CHANGING_PREFIXES) and method not in NOT_CHANGING)
+
+
+def is_eager(name: str, thing: object) -> bool:
+    """Tell whether this is what the table of eager callables has by that name, or the module that it is looked up in.
+
+    `join` is a text's.
+    """
+    if name == "join":
+        return type(thing) is str
+    module = sys.modules.get(EAGER.get(name, ""))
+    known = getattr(module, name, MISSING)
+    return known is not MISSING and not is_own(known) and (thing is module or thing is known)
 
 
 def changes_first(thing: object) -> bool:

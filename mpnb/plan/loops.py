@@ -78,10 +78,10 @@ def read_comprehension(node: Comprehension, label: str, consumer: str = "") -> L
 
 
 def read_map(node: ast.Call, label: str, consumer: str) -> Loop | Refusal:
-    """Read `map(f, xs)`, `map(f, xs, ys)` or `filter(f, xs)` inside a call that uses it up at once."""
+    """Read `map(f, xs)`, `map(f, xs, ys)`, `filter(f, xs)` or `starmap(f, xs)`, in a call that uses it up at once."""
     function, *iterables = node.args
-    assert isinstance(node.func, ast.Name)
-    name = node.func.id
+    assert isinstance(node.func, ast.Name | ast.Attribute)
+    name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
     if node.keywords or any(isinstance(each, ast.Starred) for each in iterables):
         return Refusal.at("statement", node, name, "is given * or keywords", "a comprehension over zip()")
     if name == "filter" and len(iterables) > 1:
@@ -91,12 +91,14 @@ def read_map(node: ast.Call, label: str, consumer: str) -> Loop | Refusal:
         return Refusal.at("unknown-call", function, name, why, "give the function a name above it")
     items = [MAPPED] if len(iterables) == 1 else [f"{MAPPED}{number}" for number in range(len(iterables))]
     call = ast.Call(copied(function), [ast.Name(item, ast.Load()) for item in items], [])
+    if name == "starmap":
+        call.args = [ast.Starred(call.args[0], ast.Load())]
     target: ast.expr = ast.Name(items[0], ast.Store())
     over: ast.expr = iterables[0]
     if len(items) > 1:
         target = ast.Tuple([ast.Name(item, ast.Store()) for item in items], ast.Store())
         over = ast.Call(ast.Name("zip", ast.Load()), iterables, [])
-    body: list[ast.stmt] = [_record(0, [call if name == "map" else ast.Name(items[0], ast.Load())], node)]
+    body: list[ast.stmt] = [_record(0, [call if name != "filter" else ast.Name(items[0], ast.Load())], node)]
     if name == "filter":
         body = [placed(ast.If(call, body, []), node)]
     return _assemble("map", node, label, target, over, body, consumer)

@@ -26,6 +26,7 @@ there twice is one node in two places: nothing changes it any more.
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import Final
 
 from mpnb.plan.loops import ENTRY, is_wrapper
@@ -167,8 +168,18 @@ def rewrite_comprehension(node: Comprehension, number: int, loop: Loop) -> ast.e
     return placed(_call(f"collect_{loop.kind}", head, rest, of=_site(number)), node)
 
 
+def rewrite_if_known(node: ast.expr, split: ast.expr, number: int, called: Sequence[ast.expr]) -> ast.expr:
+    """`SPLIT if _mpnb.knows(0, ("fromiter", np)) else PLAIN`: split where the functions around are what they seem."""
+    pairs: list[ast.expr] = []
+    for function in called:
+        name = function.attr if isinstance(function, ast.Attribute) else function.id  # type: ignore[attr-defined]
+        thing = function.value if isinstance(function, ast.Attribute) else function
+        pairs.append(ast.Tuple([ast.Constant(name), thing], ast.Load()))
+    return placed(ast.IfExp(_call("knows", ast.Constant(number), *pairs), split, node), node)
+
+
 def rewrite_map(node: ast.Call, number: int) -> ast.expr:
-    """`map(f, xs)` or `filter(f, xs)`, inside a call that uses it up; `map(f, xs, ys)` as a starmap over zip."""
+    """`map(f, xs)`, filter() or starmap(), inside a call that uses it up; `map(f, xs, ys)` as a starmap over zip."""
     function, *iterables = node.args
     if len(iterables) == 1:
         rest = alike(node, args=[function, placed(_rest(number), node)])
@@ -190,5 +201,6 @@ __all__ = [
     "rewrite_comprehension",
     "rewrite_for",
     "rewrite_function",
+    "rewrite_if_known",
     "rewrite_map",
 ]

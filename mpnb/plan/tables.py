@@ -76,6 +76,20 @@ _READ_FRAMES: Final = frozenset(
 #: Those on which hangs what hung on their arguments.
 JOINED_FRAMES: Final = frozenset({"concat", "merge"})
 
+#: Library callables that use up an iterator given to them first, at once; and `starmap`, which goes through one as map
+#: does. Each with its module.
+EAGER: Final[Mapping[str, str]] = {
+    "fromiter": "numpy",
+    "DataFrame": "pandas",
+    "Series": "pandas",
+    "Counter": "collections",
+    "OrderedDict": "collections",
+    "deque": "collections",
+    "fsum": "math",
+    "prod": "math",
+    "starmap": "itertools",
+} | dict.fromkeys("mean fmean median stdev pstdev variance pvariance mode multimode".split(), "statistics")
+
 #: Library functions that make a new object each time: module → names; None stands for all of its functions.
 MAKERS: Final[Mapping[str, frozenset[str] | None]] = {
     "numpy": frozenset(

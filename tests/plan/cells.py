@@ -6327,7 +6327,7 @@ r=list(map(str.upper,['a','b'])); s=sorted(map(len,['aa','b'])); t=dict(map(lamb
         "starmap",
         "from itertools import starmap",
         "r=list(starmap(pow,[(2,3),(3,2)]))",
-        False,
+        True,
     ),
     (
         "product",

@@ -179,4 +179,32 @@ KEPT: list[Row] = [
     ("sets of numbers made", "", "r = [{n, n + 8, n * 3} for n in range(6)]\no = [list(s) for s in r]\n", None),
 ]  # fmt: skip
 
-SLICED: list[Row] = [*ELEMENTS, *TALLIES, *ARRAYS, *FRAMES, *KEPT]
+# Library callables that use up a generator expression or map at once, and what is only called so.
+EAGER: list[Row] = [
+    ("starmap in list", "from itertools import starmap", "r = list(starmap(pow, [(2, 3), (3, 2), (4, 1)]))\n", True),
+    ("starmap by its module", "import itertools as it\ndef f(a, b=7):\n    return a * b", "r = sum(it.starmap(f, [(2, 3), (3,), (4, 1)]))\n", True),
+    ("starmap that raises", "import itertools\ndef f(a, b):\n    return a // b", "r = list(itertools.starmap(f, [(2, 1), (3, 0), (4, 1)]))\n", True),
+    ("starmap of a lambda", "import itertools", "r = dict(itertools.starmap(lambda k, v: (k, v * 2), [('a', 1), ('b', 2)]))\n", True),
+    ("starmap that changes", "import itertools\nseen = []\ndef f(a, b):\n    seen.append(a)\n    return len(seen)", "r = list(itertools.starmap(f, [(2, 1), (3, 0), (4, 1)]))\n", False),
+    ("starmap of one's own", "class it:\n    starmap = staticmethod(lambda f, xs: [f(xs)])", "r = list(it.starmap(len, [(2, 1), (3, 0), (4, 1)]))\n", False),
+    ("fromiter", "import numpy as np", "r = np.fromiter((i * i for i in range(6)), dtype=float)\n", True),
+    ("fromiter of some", "import numpy as np\nseen = []", "r = np.fromiter((i * i for i in range(6)), float, 4)\n", True),
+    ("fromiter of too few", "import numpy as np", "r = np.fromiter((i * i for i in range(3)), float, 4)\n", True),
+    ("numpy of one's own", "class np:\n    fromiter = staticmethod(lambda xs, **k: xs)", "r = np.fromiter((i * i for i in range(3)), dtype=float)\ns = list(r)\n", False),
+    ("series of a map", "import pandas as pd", "r = pd.Series(map(len, ['a', 'bb', 'ccc']), index=list('xyz'))\n", True),
+    ("frame of a generator", "import pandas as pd", "r = pd.DataFrame(({'n': n, 'm': n * 2} for n in range(4)))\n", True),
+    ("frame of a starmap", "import pandas as pd\nfrom itertools import starmap", "r = pd.DataFrame(starmap(lambda a, b: (a, b, a + b), [(1, 2), (3, 4)]), columns=list('abc'))\n", True),
+    ("counter", "from collections import Counter\nwords = ['A', 'b', 'a']", "r = Counter(w.lower() for w in words)\n", True),
+    ("counter of one's own", "class Counter:\n    def __init__(self, xs):\n        self.xs = xs\nwords = ['A', 'b', 'a']", "r = Counter(w.lower() for w in words)\ns = list(r.xs)\n", False),
+    ("a subclass of Counter", "import collections\nclass Counter(collections.Counter):\n    def __init__(self, xs):\n        super().__init__()\n        self.kind = type(xs).__name__\nwords = ['A', 'b', 'a']", "r = Counter(map(str.lower, words))\ns = r.kind\n", False),
+    ("deque with a limit", "from collections import deque", "r = deque((n * n for n in range(6)), maxlen=3)\n", True),
+    ("fsum", "import math", "r = math.fsum(x / 7 for x in range(9))\n", True),
+    ("statistics", "import statistics as st", "r = st.mean(x * x for x in range(9)), st.pstdev(map(float, '1234'))\n", True),
+    ("mean of an object", "class Model:\n    def mean(self, xs):\n        return next(xs)\nmodel = Model()", "r = model.mean(x * x for x in range(3, 9))\n", False),
+    ("mean by a property that counts", "class Model:\n    n = 0\n    @property\n    def mean(self):\n        Model.n += 1\n        return list\nmodel = Model()", "r = model.mean(x * x for x in range(3, 9))\nn = Model.n\n", False),
+    ("joined by a name", "sep = ', '", "r = sep.join(str(x) for x in range(5))\n", True),
+    ("joined by a thread", "class T:\n    def join(self, xs):\n        return xs\nsep = T()", "r = sep.join(str(x) for x in range(5))\ns = list(r)\n", False),
+    ("consumer that is not there", "", "r = nowhere.mean(x for x in range(3))\n", None),
+]  # fmt: skip
+
+SLICED: list[Row] = [*ELEMENTS, *TALLIES, *ARRAYS, *FRAMES, *KEPT, *EAGER]
