@@ -144,9 +144,17 @@ class Hands:
 
     # ------------------------------------------------------------ for other threads
 
+    def queue(self, *item: Any) -> None:
+        """As `post`, but the thread need not look before it is woken: a switch of threads for many items."""
+        self._inbox.append(item)
+
     def post(self, *item: Any) -> None:
         """Tell the I/O thread something: an event of the scheduler, or a word with what belongs to it."""
         self._inbox.append(item)
+        self.wake()
+
+    def wake(self) -> None:
+        """Make the I/O thread look into its inbox."""
         # A full socket means that the thread has been woken already; a closed one that it has ended.
         with contextlib.suppress(BlockingIOError, OSError):
             self._wake_in.send(b"x")
@@ -262,7 +270,7 @@ class Hands:
                     if job.timeout_s is not None:
                         self._timed.add(job.number)
                         self._tick_s = min(self._tick_s, max(MIN_TICK_S, job.timeout_s / 8))
-                    for process in self._processes.values():
+                    for process in self._processes.values() if not job.calls else ():
                         for past in process.history:
                             job.mail.put(("event", past))
                     self._handle(event)
@@ -362,10 +370,11 @@ class Hands:
         first, frame = job.chunks[command.chunk]
         chunk = ("chunk", command.piece, job.number, command.chunk, first, command.first, command.stop)
         self._send(process, chunk, (frame,))
-        job.mail.put(("event", events.ChunkSent(
-            at=time.perf_counter(), worker=command.worker, chunk=command.chunk, first=command.first,
-            count=command.stop - command.first,
-        )))  # fmt: skip
+        if not job.calls:
+            job.mail.put(("event", events.ChunkSent(
+                at=time.perf_counter(), worker=command.worker, chunk=command.chunk, first=command.first,
+                count=command.stop - command.first,
+            )))  # fmt: skip
 
     def _release(self, job_number: int) -> None:
         job = self._jobs.pop(job_number)
@@ -391,7 +400,8 @@ class Hands:
 
     def _tell_jobs(self, event: events.Event) -> None:
         for job in self._jobs.values():
-            job.mail.put(("event", event))
+            if not job.calls:
+                job.mail.put(("event", event))
 
     # ------------------------------------------------------------ messages
 

@@ -48,7 +48,7 @@ class Owner(Protocol):
         """What turns the job's names and arguments into frames."""
         ...
 
-    def leave(self) -> None:
+    def leave(self, work: Background) -> None:
         """A background job is over."""
         ...
 
@@ -115,6 +115,11 @@ class Background:
         self._total = 0
         self._context = contextvars.copy_context()  # which cell its prints belong to
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is to be done any more."""
+        return self._pool is None
+
     def start(self, job: Job, items: Sequence[object], size: int) -> None:
         """Encode everything and send it off; what can't be encoded is told to `take`, in this thread."""
         pool = self._pool
@@ -131,11 +136,11 @@ class Background:
         if not items:
             self._over()
             return
-        post = self._hands.post
+        queue = self._hands.queue
         mine = OpenJob(
             self._number, encoder.parts, nets=False, mail=self, calls=True, begin=self._begin, timeout_s=job.timeout_s
         )
-        post("open", mine, opened(self._number, job))
+        queue("open", mine, opened(self._number, job))
         at, first = time.perf_counter(), 0
         for frame, memo in chunks:
             chunk, count = next_chunk(), min(size, len(items) - first)
@@ -143,9 +148,9 @@ class Background:
             queued = scheduler.ChunkQueued(
                 at=at, job=self._number, chunk=chunk, first=first, count=count, nbytes=frame.nbytes
             )
-            post("chunk", self._number, frame, queued)
+            queue("chunk", self._number, frame, queued)
             first += count
-        post(scheduler.ItemsEnded(at=at, job=self._number))
+        self._hands.post(scheduler.ItemsEnded(at=at, job=self._number))
 
     def put(self, item: tuple[Any, ...]) -> None:
         """Take in a message from the I/O thread."""
@@ -213,7 +218,7 @@ class Background:
         self._encoder, self._memos = None, {}
         if pool is not None:
             self._hands.post(scheduler.JobClosed(at=time.perf_counter(), job=self._number))
-            pool.leave()
+            pool.leave(self)
 
 
 def told(callback: Callback | None, value: Any) -> None:

@@ -84,6 +84,8 @@ class JobRun:
         As for `mpnb.engine.Engine.run`.
     ordered
         Whether outcomes come in the order of their items, or as they arrive.
+    exact
+        Whether there are as many items as the job says; where they are few, all are handed out at once.
     """
 
     def __init__(
@@ -96,11 +98,13 @@ class JobRun:
         workers: int | None = None,
         *,
         ordered: bool = True,
+        exact: bool = False,
     ) -> None:
         self._closed = True  # until the hands know of it
         self._pool = pool  # keeps its processes alive
         self._hands = hands
         self._ordered = ordered
+        self._exact = exact
         self.deadline: float | None = None  # when `next()` raises DeadlinePassed, where there is a limit
         self._job = job
         self._items = items
@@ -137,10 +141,18 @@ class JobRun:
         )
         event = opened(self._number, job, workers)
         self._closed = False
-        hands.post("open", open_job, event)
+        hands.queue("open", open_job, event)
+        if exact and job.total is not None and job.total <= pool.workers:
+            self.prime(job.total)
+        hands.wake()
         nbytes = sum(part.frame.nbytes for part in self.encoder.parts)
         used = pool.workers if workers is None else min(workers, pool.workers)
         tell(events.JobStarted(at=at, site=job.site, workers=used, encode_s=at - began, nbytes=nbytes))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is to be done any more."""
+        return self._closed
 
     def __iter__(self) -> Iterator[Outcome]:
         return self
@@ -190,6 +202,8 @@ class JobRun:
         return outcome
 
     def _say_taken(self) -> None:
+        if self._ended and self._next == self._pulled:
+            return  # that it is closed says as much
         self._hands.post(scheduler.OutcomesTaken(at=_now(), job=self._number, stop=self._next))
 
     def _read_mail(self, *, wait: bool) -> None:
@@ -259,8 +273,11 @@ class JobRun:
                 items.clear()
         if items:
             self._encode(items)
+        if self._exact and self._job.total is not None and self._pulled >= self._job.first + self._job.total:
+            self._ended = True
         if self._ended:
-            self._hands.post(scheduler.ItemsEnded(at=_now(), job=self._number))
+            self._hands.queue(scheduler.ItemsEnded(at=_now(), job=self._number))
+        self._hands.wake()
 
     def _encode(self, items: list[object]) -> None:
         began = _now()
@@ -277,7 +294,7 @@ class JobRun:
         self._memos[chunk], self._left[chunk] = memo, count
         self._pulled += count
         queued = scheduler.ChunkQueued(at=at, job=self._number, chunk=chunk, first=first, count=count, nbytes=nbytes)
-        self._hands.post("chunk", self._number, frame, queued)
+        self._hands.queue("chunk", self._number, frame, queued)
         encoded = events.ChunkEncoded(at=at, chunk=chunk, first=first, count=count, nbytes=nbytes, encode_s=at - began)
         self._tell(encoded)
 
@@ -339,7 +356,8 @@ class JobRun:
         deadline = _now() + GRACE_S + 0.05
         told: list[events.Event] = []
         tell, self._tell = self._tell, told.append
-        while not self._released and (left := deadline - _now()) > 0:
+        done = self._ended and self._next == self._pulled  # then no worker has anything of it
+        while not done and not self._released and (left := deadline - _now()) > 0:
             try:
                 self._read(self._mail.get(timeout=left))
             except Empty:

@@ -58,7 +58,8 @@ MAY_IMPORT = {
     "calls": "errors engine cache frames blame codec jobs parcels tasks",
     "running": "errors events engine frames jobs scheduler hands",
     "results": "errors engine jobs scheduler hands running calls",
-    "pool": "errors blas events engine cores cache frames jobs tasks hands calls running results",
+    "workforce": "errors blas engine cores cache frames jobs hands calls running results",
+    "pool": "errors events engine tasks calls running results workforce",
     "executor": "errors tasks pool results",
     # processes beside the notebook, at both ends
     "parcels": "errors engine cache frames modules blame codec jobs namespace",

@@ -6,6 +6,8 @@ import asyncio
 import gc
 import multiprocessing
 import os
+import random
+import signal
 import textwrap
 import threading
 import time
@@ -479,6 +481,41 @@ def test_resize_and_restart_with_calls_under_way() -> None:
             time.sleep(0.05)
         assert [result.get(20) for result in results] == [None] * 100
         wait_for(lambda: len(pool.pids()) == 2)
+
+
+def test_interrupts_at_any_moment() -> None:
+    """Ctrl-C while work is handed out, waited for or taken: the pool works on, and ends when it is told to."""
+    pool = Pool(2)
+    assert pool.map(abs, range(100)) == list(range(100))
+    main = threading.main_thread().ident
+    assert main is not None
+    draw = random.Random(3)
+    calls: list[Callable[[], object]] = [
+        lambda: pool.map(abs, range(2000)),
+        lambda: pool.apply(time.sleep, (0.002,)),
+        lambda: [result.get(10) for result in [pool.apply_async(abs, (k,)) for k in range(5)]],
+        lambda: pool.map_async(abs, range(50)).get(10),
+        lambda: list(pool.imap(abs, range(300))),
+    ]
+    interrupted = 0
+    for number in range(150):
+        timer = threading.Timer(draw.uniform(0, 0.008), signal.pthread_kill, (main, signal.SIGINT))
+        try:
+            timer.start()
+            calls[number % len(calls)]()
+            timer.join()
+            time.sleep(0.001)
+        except KeyboardInterrupt:
+            interrupted += 1
+        timer.join()
+    assert interrupted > 50
+    for call in calls:
+        call()
+    assert pool.map(abs, range(100)) == list(range(100))
+    pool.close()
+    began = time.perf_counter()
+    pool.join()
+    assert time.perf_counter() - began < 5
 
 
 def test_a_pool_inside_a_task_runs_there(pool: Pool) -> None:
