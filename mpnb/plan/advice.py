@@ -13,6 +13,7 @@ from typing import Final
 from mpnb.plan.nodes import walked
 from mpnb.plan.types import Effect
 
+PULL_TOGETHER: Final = "loop over both: for x, y in zip(xs, list(it))"
 KEEP_ELSEWHERE: Final = "let it return the new value, and keep that in the loop"
 GIVE_AS_ARGUMENT: Final = "give it to the function as an argument"
 
@@ -32,6 +33,8 @@ _LIBRARIES: Final[Mapping[str, str]] = {
 
 def instead_of_library(why: str) -> str:
     """What to do where a stateful library is used."""
+    if why.endswith("keeps a state of its own"):
+        return "make it inside the loop, or use it after the loop"
     return _LIBRARIES.get(why, "")
 
 
@@ -142,14 +145,3 @@ def _counts(statement: ast.stmt, name: str) -> bool:
             return counted == name
         case _:
             return False
-
-
-__all__ = [
-    "GIVE_AS_ARGUMENT",
-    "KEEP_ELSEWHERE",
-    "instead_of_carried",
-    "instead_of_change",
-    "instead_of_library",
-    "instead_of_read",
-    "instead_of_statement",
-]

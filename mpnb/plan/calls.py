@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mpnb.ordering import is_seed_fixed
-from mpnb.plan.advice import KEEP_ELSEWHERE, instead_of_library
+from mpnb.plan.advice import KEEP_ELSEWHERE, PULL_TOGETHER, instead_of_library
 from mpnb.plan.library import (
     changes_first,
     generator_types,
@@ -190,7 +190,7 @@ class Calls(Rules):
             why = "gives another number for text in every process"
             raise self.refuse("set-order", node, "hash", why, "zlib.crc32 or hashlib")
         if self.is_builtin(node.func, CHANGES_FIRST) and node.args:
-            self.change(node.args[0], node)
+            self.change(node.args[0], node, instead=PULL_TOGETHER if name == "next" else "")
             return
         if self.is_builtin(node.func, frozenset({"print"})):
             for keyword in node.keywords:

@@ -443,11 +443,16 @@ def _trust_name(thing: object, name: str) -> str:
     return defined if defined and is_own(thing) else name
 
 
+_DEEPER: Final = "calls a place that can't be split: "
+
+
 def _passed_on(problem: Refusal, line: int, name: str) -> Refusal:
     """A helper's problem as the caller's: the line of the loop, the helper's name, and where in it."""
     if problem.line == 0:
         return Refusal(problem.code, line, name, problem.why, problem.instead)
     inner = problem.name and problem.name != name
-    what = f"`{problem.name}` {problem.why}" if inner else problem.why
-    where = f"calls a place that can't be split: {what}" if inner else what
+    if problem.why.startswith(_DEEPER):  # through several functions: the last of them is what counts
+        where = problem.why
+    else:
+        where = f"{_DEEPER}`{problem.name}` {problem.why}" if inner else problem.why
     return Refusal(problem.code, line, name, where, problem.instead)

@@ -30,7 +30,7 @@ class Rules(Evaluator, ast.NodeVisitor):
             problem.find_place(node)
             raise
 
-    def change(self, target: ast.expr, node: ast.AST, needed: int = 1) -> None:
+    def change(self, target: ast.expr, node: ast.AST, needed: int = 1, instead: str = "") -> None:
         """Something is changed: it must be fresh, or be a parameter whose caller then has to see to it."""
         value = self.value(target)
         for inner in ast.walk(target):
@@ -53,7 +53,7 @@ class Rules(Evaluator, ast.NodeVisitor):
             why = "keeps state on a function or class, which is changed inside the iteration"
             raise self.refuse("hidden-state", node, name, why, KEEP_ELSEWHERE)
         why = "is changed inside the iteration, and it outlives the iteration"
-        raise self.refuse("mutates", node, name, why, instead_of_change(name))
+        raise self.refuse("mutates", node, name, why, instead or instead_of_change(name))
 
     def check_unpacking(self, target: ast.expr, value: ast.expr) -> None:
         """`a, b = x` takes an order from x, and a store into something keeps what is stored."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import linecache
 import random
+import threading
 from typing import Any
 
 import pytest
@@ -84,6 +86,7 @@ def names() -> dict[str, Any]:
     """What the notebook of the second table has."""
     scope: dict[str, Any] = {"rows": [[2, 1]], "xs": [1, 2], "same": {"a": 1}, "random": random, "thing": Thing()}
     scope["also"] = scope["xs"]
+    scope |= {"stream": iter([1, 2]), "lock": threading.Event()}
     scope["bag"] = type("Bag", (list,), {})()
     return scope
 
@@ -102,6 +105,8 @@ READ_FROM_OBJECTS = [
     ),
     ("for x in xs:\n    bag.append(x)", ("accumulator-type", "bag", (3, 4), None, "results.append")),
     ("for x in xs:\n    lost.append(x)", ("accumulator-type", "lost", (3, 4), None, "define lost above the loop")),
+    ("y = [next(stream) for x in xs]", ("mutates", "stream", (2, 5), None, "zip(xs, list(it))")),
+    ("for x in xs:\n    lock.acquire()", ("stateful", "lock", (3, 4), None, "inside the loop")),
     ("for n in range(3):\n    if id(n) > 2:\n        pass", ("identity", "id", (3, 7), None, "of your own")),
     ("y = [eval('x') for x in xs]", None),
 ]
@@ -121,6 +126,23 @@ def test_what_the_objects_tell(cell: str, expected: tuple[Any, ...] | None) -> N
     refusal = plan.check_loop(loop, Space(scope), [Leaf(iterable, ast.unparse(loop.iterable))]).refusal
     assert refusal is not None
     check(refusal, expected)
+
+
+def test_a_problem_deep_down_is_told_once() -> None:
+    """Through several helpers, the line names the one that is called here, and what is the matter in the last."""
+    text = (
+        "def first(x):\n    return second(x)\ndef second(x):\n    return third(x)\n"
+        "def third(x):\n    global last\n    last = x\n    return x\n"
+    )
+    linecache.cache["<deep>"] = (len(text), None, text.splitlines(keepends=True), "<deep>")
+    scope = {"__name__": "__main__", "xs": [1]}
+    exec(compile(text, "<deep>", "exec"), scope)
+    loop = plan.read_cell(ast.parse("\ny = [first(x) for x in xs]")).sites[0].loop
+    assert loop is not None
+    refusal = plan.check_loop(loop, Space(scope), [Leaf([1], "xs")]).refusal
+    assert refusal is not None
+    words = "`first` calls a place that can't be split: `last` is set as a global by `third` (line 2 col 6)"
+    assert refusal.told().split("; instead")[0] == words
 
 
 def test_a_column_is_that_of_the_innermost_part() -> None:
