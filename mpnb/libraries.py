@@ -2,6 +2,10 @@
 
 Plain values (`math.tau = 3`) travel with a job. Of what else the job's code names, a description is compared in the
 worker, and something of the notebook's own is refused before anything is sent.
+
+What stays unseen: a table inside a library (`html.entities.html5`, `json.encoder.ESCAPE_DCT`) that the notebook
+changed, that only the library reads, and that the job's own code does not name. To see it, every job would have to
+show every table of every library that it reaches.
 """
 
 from __future__ import annotations

@@ -200,9 +200,11 @@ _EVERY: Final = (
     ),
     Explanation(
         "outside-effect",
-        "An iteration changes files, processes or connections that other iterations may use as well.",
-        "Iterations run at the same time and in any order, so one may write before, after or while another does.",
-        "Compute in the loop, and write after it.",
+        "An iteration appends to a file, renames or removes one, starts a process or opens a connection.",
+        "Iterations run at the same time and in any order, so one may write before, after or while another does. Whole "
+        "files are no such matter: what an iteration writes to files that it opens anew is kept back, and put in "
+        "place in the order of the iterations.",
+        "Compute in the loop, and write after it; or write one file per iteration.",
         _XS,
         """
         for x in xs:

@@ -113,6 +113,17 @@ def test_a_worker_that_dies_has_written_nothing(bench: Bench) -> None:
     assert {name for name in here.world if name.endswith(".txt")} == {f"file {k}.txt" for k in range(7)}
 
 
+def test_a_trial_writes_no_file(bench: Bench) -> None:
+    """`--compare` leaves the files to the kernel's own run, and says that it did not compare them."""
+    cell = "for k in range(6):\n    with open(f'{k}.txt', 'x') as f:\n        f.write(str(k))"
+    bench.ways = {**bench.ways, "compare": "%%parallel --no-probe --quiet --compare"}
+    assert not bench.run("", cell, "compare").differs_from(bench.run("", cell, "plain"))
+    bench.run("", cell, "compare")
+    record = bench.session.last
+    assert record is not None
+    assert record.sites[0].compared == "not compared: it writes files"
+
+
 def test_an_index_that_comes_twice_is_no_danger(bench: Bench) -> None:
     """What iterations write at an index takes effect in their order, and one that reads it again is not split past it."""
     for cell in (
