@@ -115,9 +115,9 @@ def why_stateful(thing: object, *, seeded: bool = False) -> tuple[str, str] | No
         return "stateful", "keeps state outside the notebook's names"
     module = getattr(thing, "__module__", None) or getattr(owner, "__name__", None)
     name = getattr(thing, "__name__", "")
-    if not isinstance(module, str) or (module, name) in KEPT_BACK:
+    if not isinstance(module, str) or (module, name) in KEPT_BACK or (module, name) in NOT_STATEFUL:
         return None
-    if name in STATEFUL_FUNCTIONS and is_library_module(module) and (module, name) not in NOT_STATEFUL:
+    if name in STATEFUL_FUNCTIONS and is_library_module(module):
         return "stateful", "changes the state of this process"
     parts = module.split(".")
     for length in range(len(parts), 0, -1):

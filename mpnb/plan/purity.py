@@ -21,7 +21,7 @@ from mpnb.plan.identity import holds_only_kept, nans_in
 from mpnb.plan.inspector import Inspector
 from mpnb.plan.iterables import holds_objects
 from mpnb.plan.loops import EFFECTS, LAST, MAKE_ENTRY, is_wrapper
-from mpnb.plan.names import read_names
+from mpnb.plan.names import read_names, target_names
 from mpnb.plan.nodes import walked
 from mpnb.plan.reader import BodyReader
 from mpnb.plan.slices import holds_lasting, made_names, unmade
@@ -152,6 +152,10 @@ def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary,
     reader = BodyReader(inspector, space.globals, space.closure, (), "the loop", summary)
     made_here = all(isinstance(iterable, range | str) for iterable in iterables)
     reader.bindings = {name: [("fresh" if made_here else "unknown", None)] for name in loop.targets}
+    once = _once(loop)
+    # `*rest` is a new list each time
+    stars = [inner for inner in walked(once.target) if isinstance(inner, ast.Starred)]
+    reader.bindings |= {name: [("sliced", None)] for star in stars for name in target_names(star)}
     reader.bindings |= {EFFECTS: [("fresh", None)], MAKE_ENTRY: [("def", None)], LAST: [("fresh", None)]}
     reader.locals = set(reader.bindings) | loop.temporaries
     counts = any(isinstance(node, ast.Name) and node.id == "enumerate" for node in ast.walk(loop.iterable))
@@ -169,7 +173,6 @@ def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary,
             made: [("fresh" if holds_lasting(thing) else "sliced", None)] for made in made_names([name])
         }
     reader.locals |= reader.bindings.keys()
-    once = next(statement for statement in loop.task().body if isinstance(statement, ast.For))
     unpacked = (
         once.target.elts
         if isinstance(once.target, ast.Tuple | ast.List) and is_wrapper(loop.iterable)
@@ -182,6 +185,11 @@ def _read_loop(loop: Loop, space: Space, inspector: Inspector, summary: Summary,
         entries = [node for node in walked(*once.body) if isinstance(node, ast.Tuple) and _is_result(node)]
         reader.check_kept([result for entry in entries for result in entry.elts[1:]], loop.targets)
     inspector.check_operators(loop.line, summary)
+
+
+def _once(loop: Loop) -> ast.For:
+    """The loop of one turn in a task, in which its body stands."""
+    return next(statement for statement in loop.task().body if isinstance(statement, ast.For))
 
 
 def _is_result(node: ast.Tuple) -> bool:

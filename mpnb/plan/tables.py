@@ -61,8 +61,11 @@ ORDER_FREE_METHODS: Final = frozenset(
     insert discard remove get setdefault pop index count startswith endswith strip lstrip rstrip split rsplit replace
     intersection_update difference_update symmetric_difference_update""".split()
 )
-#: Functions that are called like one of those and keep nothing.
-NOT_STATEFUL: Final = frozenset({("dataclasses", "replace"), ("copy", "replace")})
+#: Functions that are called like one of those and keep nothing, and what IPython only wraps to be displayed.
+NOT_STATEFUL: Final = frozenset(
+    {("dataclasses", "replace"), ("copy", "replace")}
+    | {("IPython.core.display", name) for name in ("HTML", "Markdown", "Latex", "Math")}
+)
 #: Functions and methods that look for what they are given, or count it.
 COMPARING_FUNCTIONS: Final = frozenset("contains countOf indexOf eq ne Counter OrderedDict defaultdict groupby".split())
 #: Builtins that put what they are given in a place by its hash, or compare tuples.

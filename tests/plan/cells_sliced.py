@@ -207,4 +207,16 @@ EAGER: list[Row] = [
     ("consumer that is not there", "", "r = nowhere.mean(x for x in range(3))\n", None),
 ]  # fmt: skip
 
-SLICED: list[Row] = [*ELEMENTS, *TALLIES, *ARRAYS, *FRAMES, *KEPT, *EAGER]
+# Starred targets, and what is wrapped to be displayed.
+OTHERS: list[Row] = [
+    ("starred target that is changed", "rows = [(1, 2, 3), (4, 5)]; out = []", "for a, *b in rows:\n    b.append(a)\n    out.append(b)\n", True),
+    ("starred target whose element is changed", "rows = [(1, [2]), (4, [5])]", "for a, *b in rows:\n    b[0].append(a)\n", False),
+    ("starred target of shared elements", "x = [0]; rows = [(1, x), (4, x)]; out = []", "for a, *b in rows:\n    b.append(a)\n    out.append(b)\nsame = out[0][0] is out[1][0] is x\n", True),
+    ("starred target in a comprehension", "rows = [(1, 2, 3), (4, 5)]", "r = [(b.pop(), b, a) for a, *b in rows]\n", True),
+    ("HTML displayed", "from IPython.display import HTML, display", "for n in range(3):\n    display(HTML(f'<b>{n}</b>'))\n    print(n)\n", True),
+    ("Markdown displayed by its module", "import IPython.display as d\nfrom IPython.display import display", "for n in range(3):\n    display(d.Markdown(f'*{n}*'))\n", True),
+    ("HTML warns", "from IPython.display import HTML, display", "for n in range(2):\n    display(HTML('<iframe src=\"x\"></iframe>'))\n", None),
+    ("HTML that is kept", "from IPython.display import HTML\nout = []", "for n in range(3):\n    out.append(HTML(f'<b>{n}</b>'))\nr = [h.data for h in out]\n", True),
+]  # fmt: skip
+
+SLICED: list[Row] = [*ELEMENTS, *TALLIES, *ARRAYS, *FRAMES, *KEPT, *EAGER, *OTHERS]

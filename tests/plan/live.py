@@ -2058,3 +2058,15 @@ trap(
     True,
     "df.to_dict()",
 )
+trap(
+    "display: HTML and Markdown between prints",
+    "from IPython.display import HTML, Markdown, display",
+    "for n in range(4):\n    print('before', n)\n    display(HTML(f'<b>{n}</b>'), Markdown(f'*{n}*'))\n    print('after', n)",
+    True,
+)
+trap(
+    "sets of text made by the iterations have serial's order",
+    "ws = ['apple pie', 'big sea', 'corn dog', 'x y z w v', 'one two six ten']",
+    "sets = [set(w.split()) | set(w) for w in ws]\norders = [list(s) for s in sets]",
+    False,
+)
