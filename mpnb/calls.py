@@ -22,7 +22,7 @@ from mpnb.errors import CodecError, MpnbError
 from mpnb.frames import Frame
 from mpnb.jobs import ItemsMemo, JobEncoder
 from mpnb.parcels import ParcelEncoder
-from mpnb.tasks import LOST, NEVER_SENT, RAISED, UNSENDABLE, NeverSent
+from mpnb.tasks import LOST, NEVER_SENT, RAISED, UNSENDABLE, VALUE, NeverSent
 
 #: How pickle says that it can't; what else comes out of it was raised by the user's own code, and is the user's.
 _PICKLES: Final = (pickle.PicklingError, TypeError, AttributeError, RecursionError, Unsendable, CodecError)
@@ -76,7 +76,7 @@ class CallEncoder(JobEncoder):
         settled: tuple[bool, Any] | None = None
         for effect in outcome.effects:
             match effect:
-                case (0, value):
+                case (kind, value) if kind == VALUE:
                     settled = (True, value)
                 case (number, text) if number == STDOUT:
                     sys.stdout.write(text)

@@ -82,7 +82,7 @@ else:
 
     @leave_out(
         {
-            "test_pool_worker_lifetime": "looks at Pool._pool; see test_pool.test_workers_are_replaced",
+            "test_pool_worker_lifetime": "looks at Pool._pool; see test_results.test_workers_are_replaced",
             "test_worker_finalization_via_atexit_handler_of_multiprocessing": "makes multiprocessing's own pool",
         }
     )

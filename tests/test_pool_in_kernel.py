@@ -1,0 +1,56 @@
+"""`mpnb.pool()`, `Pool` and `Executor` in a real kernel: whose pool it is, whose cell prints belong to, interrupts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from real_kernel import Kernel
+
+
+@pytest.fixture(scope="module")
+def nb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """A kernel with the extension loaded."""
+    kernel = Kernel(tmp_path_factory.mktemp("kernel")).start()
+    try:
+        kernel.check("%load_ext mpnb\nimport asyncio, os, time, mpnb")
+        yield kernel
+    finally:
+        kernel.close()
+
+
+def test_the_notebooks_pool_is_the_magics(nb: Kernel) -> None:
+    """Its workers run the loops of `%%parallel`, and the calls."""
+    result = nb.check("""
+def pid(_):
+    time.sleep(0.05)
+    return os.getpid()
+mine = set(mpnb.pool().map(pid, range(8), chunksize=1))
+print(mine <= set(mpnb.pool().pids()), os.getpid() in mine, mpnb.pool() is mpnb.pool())
+""")
+    assert result.stdout == "True False True\n"
+    nb.check("%%parallel --no-probe --quiet\nothers = [pid(k) for k in range(8)]")
+    assert nb.value("set(others) <= set(mpnb.pool().pids()) | {os.getpid()}, len(set(others)) > 1") == "(True, True)"
+
+
+def test_prints_of_the_background_are_those_of_the_cell_that_asked(nb: Kernel) -> None:
+    """A later cell that waits for the result does not show them."""
+    nb.check("""
+def speak(k):
+    time.sleep(0.3)
+    print("spoken", k)
+    return k
+later = mpnb.pool().map_async(speak, range(2), chunksize=1)
+""")
+    result = nb.check("print(later.get(20))")
+    assert result.stdout == "[0, 1]\n"
+
+
+def test_handles_are_awaited_in_a_cell(nb: Kernel) -> None:
+    """At top level, as IPython allows it."""
+    result = nb.check("""
+def square(x): return x * x
+with mpnb.Executor(2) as executor:
+    print(await mpnb.pool().apply_async(square, (3,)), await asyncio.wrap_future(executor.submit(square, 4)))
+""")
+    assert result.stdout == "9 16\n"
