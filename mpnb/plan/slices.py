@@ -38,15 +38,15 @@ EFFECT_METHODS: Final = frozenset(
 
 _KEY_PARTS: Final = (ast.Name, ast.Constant, ast.Slice, ast.BinOp, ast.UnaryOp)
 _HIDING: Final = (ast.Lambda, ast.FunctionDef, ast.GeneratorExp, ast.Try, ast.With)
-#: Methods, functions of numpy and builtins after which nothing is left of the array that they are given.
+#: Methods, functions of numpy and builtins after which nothing is left of the array that they are given. Not round() or
+#: diff(): those can give the very array back, as astype() does with copy=False.
 _METHODS: Final = frozenset(
-    """sum mean std var min max prod any all argmin argmax argsort cumsum cumprod copy astype tolist dot round
-    item""".split()
+    """sum mean std var min max prod any all argmin argmax argsort cumsum cumprod copy tolist dot item""".split()
 )
 _FUNCTIONS: Final = frozenset(
     """sum mean std var min max amin amax prod any all argmin argmax argsort sort cumsum cumprod median percentile
-    quantile dot norm sin cos tan exp log log2 log10 sqrt abs absolute square power clip round maximum minimum where
-    isnan unique diff average count_nonzero linalg""".split()
+    quantile dot norm sin cos tan exp log log2 log10 sqrt abs absolute square power clip maximum minimum where
+    isnan unique average count_nonzero linalg""".split()
 )
 _BUILTINS: Final = frozenset({"sum", "len", "print", "float", "int", "str", "repr", "any", "all", "round", "abs"})
 _ATTRIBUTES: Final = frozenset({"shape", "size", "ndim", "dtype"})
@@ -72,9 +72,10 @@ def find_slices(
     What is read gets the names in the body that it has in a task; what is set keeps its own for now.
     """
     indices = frozenset(target_names(target)) & fixed
+    called = frozenset(id(node.func) for node in walked(*body) if isinstance(node, ast.Call))
     found = {}
     for name in names:
-        read = _Occurrences(name, indices)
+        read = _Occurrences(name, indices, called)
         for statement in body:
             read.visit(statement, None)
         slices = read.slices()
@@ -101,7 +102,7 @@ def set_by_key(body: list[ast.stmt]) -> set[str]:
 class _Occurrences:
     """Goes through a body and takes down every occurrence of one name; `bad` where one is no slice."""
 
-    def __init__(self, name: str, indices: frozenset[str]) -> None:
+    def __init__(self, name: str, indices: frozenset[str], called: frozenset[int]) -> None:
         self.name = name
         self.indices = indices
         self.bad = False
@@ -111,6 +112,7 @@ class _Occurrences:
         self.keys: set[tuple[str, int, bool, str]] = set()
         self.modules: set[str] = set()
         self.builtins: set[str] = set()
+        self.called = called
         self.hidden = 0
 
     def slices(self) -> Slices | None:
@@ -239,7 +241,7 @@ class _Occurrences:
             case ast.BinOp() | ast.UnaryOp() | ast.Compare() | ast.FormattedValue():
                 return True
             case ast.Attribute(attr=attribute):
-                return attribute in _METHODS | _ATTRIBUTES
+                return attribute in _ATTRIBUTES or (attribute in _METHODS and id(parent) in self.called)
             case ast.Call(keywords=keywords) if any(keyword.arg in {None, "out"} for keyword in keywords):
                 return False
             case ast.Call(ast.Name(function)) if function in _BUILTINS:
