@@ -21,7 +21,7 @@ from mpnb import session as sessions
 from mpnb.engine import notebook
 from mpnb.errors import RefusedError
 from mpnb.events import Event, KernelRan, RunEnded, SiteEnded, SiteStarted
-from mpnb.plan import Leaf
+from mpnb.plan import Leaf, check_consumers
 from mpnb.plan.function import FunctionPlan, read_function
 from mpnb.plan.rewrite import BEGIN
 from mpnb.plan.types import Refusal
@@ -313,6 +313,15 @@ class Call(Serial):
             loop = self.loops[number] = _Short(self, number)
         return loop if loop.site is None else loop.site
 
+    def knows(self, number: int, *called: tuple[str, object]) -> bool:  # type: ignore[override]
+        """Tell whether the functions around a site are the library's that go through what they are given at once."""
+        if self.run is not None:
+            return self.run.knows(number, *called)
+        refusal = check_consumers(self.beginning.plan.cell.sites[number], called)
+        if refusal is not None:
+            self.at(number).refusal = refusal
+        return refusal is None
+
     def noting(self) -> Any:
         """Around statements of the user's: as the run has it, if there is one at their end."""
         return _Noting(self)
@@ -358,12 +367,15 @@ class _Noting:
 class _Short(Serial):
     """A site that has not taken long, and goes on as the run's where it does."""
 
-    __slots__ = ("began", "call", "count", "frame", "leaves", "number", "opened", "own", "passes", "seconds", "site")
+    __slots__ = (
+        "began", "call", "count", "frame", "leaves", "number", "opened", "own", "passes", "refusal", "seconds", "site",
+    )  # fmt: skip
 
     def __init__(self, call: Call, number: int) -> None:
         self.call = call
         self.number = number
         self.site: SiteRun | None = None
+        self.refusal: Refusal | None = None
         self.frame: FrameType | None = None
         self.own: Mapping[str, Any] | None = None
         self.leaves: list[Leaf] = []
@@ -413,6 +425,8 @@ class _Short(Serial):
 
     def tell(self, run: Run) -> None:
         """Tell a run's record what the loop did before there was a run."""
+        if self.refusal is not None:
+            run.sites[self.number].refuse(self.refusal)
         if self.passes:
             number, end = self.number, self.began + self.seconds
             run.record.add(SiteStarted(at=self.began, site=number, total=None))

@@ -28,6 +28,11 @@ class Serial:
 
     open = at
 
+    @staticmethod
+    def knows(_number: int, *_called: tuple[str, object]) -> bool:
+        """Tell whether the functions around a site use it up at once: there is no need to know."""
+        return False
+
     def noting(self) -> Serial:
         """Around statements of the user's."""
         return self

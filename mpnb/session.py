@@ -238,13 +238,11 @@ class Run:
 
     def knows(self, number: int, *called: tuple[str, object]) -> bool:
         """Tell whether the functions around a site are the library's that go through what they are given at once."""
-        for name, thing in called:
-            if not planning.is_eager(name, thing):
-                site = self.sites[number]
-                why = "is given an iterator, and it can't be told whether it goes through it at once"
-                site.refuse(Refusal("unknown-call", site.plan.line, name, why, "give it a list"))
-                return False
-        return True
+        site = self.sites[number]
+        refusal = planning.check_consumers(site.plan, called)
+        if refusal is not None:
+            site.refuse(refusal)
+        return refusal is None
 
     @staticmethod
     def show(entry: tuple[Any, ...]) -> None:
@@ -1290,10 +1288,12 @@ class _interrupts_set_flag:  # noqa: N801 -- reads as a clause: with _interrupts
         if threading.current_thread() is threading.main_thread():
             self.before = signal.signal(signal.SIGINT, self._on_signal)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.before is not None:
             signal.signal(signal.SIGINT, self.before)
-        self.run.interrupted = False
+        interrupted, self.run.interrupted = self.run.interrupted, False
+        if interrupted and kind is None:  # it came after the flag was tested for the last time
+            raise KeyboardInterrupt
 
     def _on_signal(self, _number: int, _frame: types.FrameType | None) -> None:
         if self.run.interrupted:

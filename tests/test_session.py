@@ -16,7 +16,7 @@ from scripted_engine import ScriptedEngine
 from mpnb import plan
 from mpnb.engine import Job, Outcome
 from mpnb.errors import CodecError, RefusedError, WorkerDiedError
-from mpnb.events import Event, Ticked
+from mpnb.events import Event, JobEnded, Ticked
 from mpnb.record import Record
 from mpnb.session import Options, Session
 
@@ -127,6 +127,21 @@ def test_an_interrupt_leaves_the_state_between_two_iterations() -> None:
 
     assert names["out"] == names["also"] == [0, 1, 2, 3]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_that_comes_when_the_pool_is_through_is_not_lost() -> None:
+    """It ends the loop, which has done all its iterations, before its `else`."""
+    names: dict[str, Any] = {"out": []}
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, JobEnded):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_cell("for i in range(4):\n    out.append(i)\nelse:\n    out.append('all')\n", names, listeners=(interrupt,))
+
+    assert names["out"] == [0, 1, 2, 3]
+    assert run_cell.record.status == "stopped"  # type: ignore[attr-defined]
 
 
 def test_stop_from_another_thread_ends_the_loop_like_an_interrupt() -> None:

@@ -3,10 +3,9 @@
 from mpnb.plan.cell import CONSUMERS, may_have_sites, read_cell
 from mpnb.plan.draws import Draws, find_draws
 from mpnb.plan.iterables import Leaf, is_bar, is_safe, length
-from mpnb.plan.library import is_eager
 from mpnb.plan.linear import reaches_linear_algebra
 from mpnb.plan.loops import BREAK, RETURN
-from mpnb.plan.objects import changed_objects, check_loop
+from mpnb.plan.objects import changed_objects, check_consumers, check_loop
 from mpnb.plan.purity import Finding, inspect_loop
 from mpnb.plan.rewrite import RUN
 from mpnb.plan.space import Space
@@ -29,11 +28,11 @@ __all__ = [
     "SitePlan",
     "Space",
     "changed_objects",
+    "check_consumers",
     "check_loop",
     "find_draws",
     "inspect_loop",
     "is_bar",
-    "is_eager",
     "is_safe",
     "length",
     "make_task",

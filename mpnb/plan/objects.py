@@ -22,13 +22,13 @@ from typing import Any, Final
 
 from mpnb.plan.advice import instead_of_change
 from mpnb.plan.iterables import Leaf, check_leaf, overlap
-from mpnb.plan.library import is_open, is_own
+from mpnb.plan.library import is_eager, is_open, is_own
 from mpnb.plan.names import read_names
 from mpnb.plan.purity import Finding, inspect_loop
 from mpnb.plan.slices import distinct, runs_over_itself, why_not
 from mpnb.plan.space import Space
 from mpnb.plan.tables import DICT_VIEWS
-from mpnb.plan.types import Loop, Refusal, place
+from mpnb.plan.types import Loop, Refusal, SitePlan, place
 from mpnb.plan.values import MISSING
 
 NUMBERS: Final[tuple[type, ...]] = (int, float, complex, bool, decimal.Decimal, fractions.Fraction)
@@ -233,6 +233,15 @@ def _attributes(target: object) -> dict[str, object]:
     except AttributeError:
         return {}
     return held if type(held) is dict else {}
+
+
+def check_consumers(site: SitePlan, called: Sequence[tuple[str, object]]) -> Refusal | None:
+    """Look at the functions around a site, each as its name and what that stands on: do they use it up at once?"""
+    for name, thing in called:
+        if not is_eager(name, thing):
+            why = "is given an iterator, and it can't be told whether it goes through it at once"
+            return Refusal("unknown-call", site.line, name, why, "give it a list", site.column)
+    return None
 
 
 def changed_objects(loop: Loop, space: Space) -> list[object]:

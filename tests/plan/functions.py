@@ -2174,6 +2174,39 @@ r = f(range(4), counted), count
 """,
         False,
     ),
+    (
+        "a library's function uses a generator up",
+        """
+import math
+from collections import Counter
+
+@parallel
+def f(words):
+    return math.fsum(len(w) / 3 for w in words), Counter(w[0] for w in words)
+
+r = f(["a", "bb", "ab"])
+""",
+        True,
+    ),
+    (
+        "a function of one's own with a library's name stops early",
+        """
+from itertools import islice
+
+def fsum(numbers):
+    return list(islice(numbers, 2))
+
+@parallel
+def f(words):
+    for w in words:
+        seen.append(w)
+    return fsum(print(w) for w in words)
+
+seen = []
+r = [f(["a", "bb", "ab"]) for _ in range(2)]
+""",
+        None,
+    ),
 ]
 
 FUNCTIONS: list[Row] = NAMES + ENDS + KINDS + TRAPS
