@@ -818,6 +818,7 @@ class SiteRun:
                 self.refuse(Refusal("engine", self.plan.line, "", f"the pool failed: {error}"))
                 self.phase = _REST
             except KeyboardInterrupt:
+                run.interrupted = False  # it is seen to here
                 yield from self._cut_short(KeyboardInterrupt())
             finally:
                 broke = self.phase == _POOL  # or returned
