@@ -236,7 +236,9 @@ def test_fewer_workers_for_one_job(pool: Pool) -> None:
 def test_a_slow_caller_has_little_pulled_for_it(pool: Pool) -> None:
     """Of a million items, few are pulled for a caller who takes twenty outcomes and goes."""
     pulled = []
-    running = pool.run(Job(SQUARE), (pulled.append(i) or i for i in range(10**6)), ignore)
+    # Two milliseconds each: what one worker gets done while the other one is held up by the machine stays little.
+    nap = task("time.sleep(0.002); effects.append((0, item))", "import time")
+    running = pool.run(Job(nap), (pulled.append(i) or i for i in range(10**6)), ignore)
     for _ in range(20):
         next(running)
         time.sleep(0.005)
