@@ -62,7 +62,8 @@ _VALUE: Final = "_mpnb_result"
 
 class _LineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"%%parallel: {message}")
+        message = message.replace("unrecognized arguments:", "there is no option").replace("argument ", "")
+        raise UsageError(f"%%parallel: {message} (%%parallel? lists the options)")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise UsageError(message or f"%%parallel: nothing was run (status {status})")
@@ -125,9 +126,10 @@ def _parser() -> _LineParser:
     add(
         "--compare",
         action="store_true",
-        help="run the loops in the pool without effect, then the cell serially; compare",
+        help="run the loops in the pool without effect, then the cell serially, and say whether both gave the same, "
+        "and how long each took",
     )
-    add("--strict", action="store_true", help="make it a RefusedError when a loop can't be split")
+    add("--strict", action="store_true", help="raise RefusedError where a loop can't be split")
     add(
         "--seed",
         type=_seed,
@@ -529,10 +531,15 @@ def unload(shell: InteractiveShell) -> None:
 def _help() -> str:
     text = """Run the loops of this cell on every core, with the result that the cell gives without this line.
 
-    Comprehensions, generator expressions inside list/sum/max/min/sorted/dict/set/tuple, map(f, xs) and for loops are
-    split where that can be shown to be safe; the others stay serial, and one line says why: where, what, and what to
-    write instead. It ends in a code, as [carried]: `%parallel why carried` explains that, with a cell before and after.
-    `mpnb.last_run().sites` tells of each.
+        %%parallel
+        features = []
+        for path in paths:
+            features.append(describe(load(path)))
+
+    For loops, comprehensions, map(f, xs) and generator expressions given to list, sum, max and the like are split
+    where that can be shown to be safe; the others stay serial, and one line says why: where, what, and what to write
+    instead. It ends in a code, as [carried]: `%parallel why carried` explains that, with a cell before and after.
+    `mpnb.last_run()` shows what became of the cell, and its `.sites` what became of each loop.
 
     """
     return text + _parser().format_help().replace("usage: ", "").replace("\n", "\n    ")

@@ -14,6 +14,7 @@ from html import escape
 from typing import Any, Final
 
 from mpnb import worth
+from mpnb.markup import CODE, FINE, FONT, GREEN, MUTED, SERIAL_MARK, SPLIT_MARK, TEXT, with_code
 from mpnb.plan.explain import NameUse, SiteExplained, explain_site
 from mpnb.plan.iterables import length
 from mpnb.plan.names import read_names
@@ -22,11 +23,6 @@ from mpnb.plan.types import CellPlan
 from mpnb.record import USEFUL, Site, round_seconds
 from mpnb.weight import Weight, weigh, weigh_names
 
-_FONT: Final = "var(--jp-ui-font-family, system-ui, sans-serif)"
-_CODE: Final = "var(--jp-code-font-family, ui-monospace, monospace)"
-_FINE: Final = "var(--jp-border-color2, rgba(128, 128, 128, .35))"
-_TEXT: Final = "var(--jp-ui-font-color1, currentColor)"
-_MUTED: Final = "var(--jp-ui-font-color2, GrayText)"
 _HEAD: Final = ("name", "class", "line", "pickled", "shared", "")
 #: Most workers for which the seconds are given, besides the number asked for.
 _COUNTS: Final = 8
@@ -95,7 +91,7 @@ class Outlook:
 
     def to_html(self) -> str:
         """The tables in HTML that needs nothing else, in the colours of the front end."""
-        style = f"font:13px/1.5 {_FONT};color:{_TEXT};margin:2px 0"
+        style = f"font:13px/1.5 {FONT};color:{TEXT};margin:2px 0"
         inner = "".join(map(_html, self.sites)) or f"<div>{escape(self.to_text())}</div>"
         return f'<div style="{style}">{inner}</div>'
 
@@ -318,21 +314,21 @@ _NUMBERS: Final = frozenset({2, 3, 4})
 
 
 def _html(site: SiteOutlook) -> str:
-    mark, colour = ("✓", "#2c9f7c") if site.splits else ("■", "#d99a1c")
-    head = f'<span style="color:{colour};font-weight:700">{mark}</span> {_with_code(site.head)}'
+    mark, colour = (SPLIT_MARK, GREEN) if site.splits else (SERIAL_MARK, MUTED)
+    head = f'<span style="color:{colour};font-weight:700">{mark}</span> {with_code(site.head)}'
     table = _table(_rows(site)) if site.names else ""
-    expected = f'<div style="color:{_MUTED};padding-left:1.2em">expected: {escape(_seconds(site))}</div>'
+    expected = f'<div style="color:{MUTED};padding-left:1.2em">expected: {escape(_seconds(site))}</div>'
     return f'<div style="margin:0 0 8px">{head}{table}{expected}</div>'
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    def line(cells: tuple[str, ...], tag: str, colour: str = _TEXT) -> str:
+    def line(cells: tuple[str, ...], tag: str, colour: str = TEXT) -> str:
         return (
             "<tr>"
             + "".join(
                 f'<{tag} style="text-align:{"right" if place in _NUMBERS else "left"};padding:1px 14px 1px 0;'
-                f"border:0;border-bottom:1px solid {_FINE};background:transparent;color:{colour};font-weight:normal;"
-                f'{f"font-family:{_CODE}" if place == 0 and tag == "td" else ""}">{escape(cell)}</{tag}>'
+                f"border:0;border-bottom:1px solid {FINE};background:transparent;color:{colour};font-weight:normal;"
+                f'{f"font-family:{CODE}" if place == 0 and tag == "td" else ""}">{escape(cell)}</{tag}>'
                 for place, cell in enumerate(cells)
             )
             + "</tr>"
@@ -340,15 +336,4 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
 
     body = "".join(line(row, "td") for row in rows)
     style = "border-collapse:collapse;margin:2px 0 2px 1.2em;font-size:12px;font-variant-numeric:tabular-nums"
-    return f'<table style="{style}"><thead>{line(_HEAD, "th", _MUTED)}</thead><tbody>{body}</tbody></table>'
-
-
-def _with_code(text: str) -> str:
-    """Text with what stands in backquotes set as code."""
-    parts: list[Any] = text.split("`")
-    return "".join(
-        f'<code style="font-family:{_CODE};background:transparent;color:inherit">{escape(part)}</code>'
-        if place % 2
-        else escape(part)
-        for place, part in enumerate(parts)
-    )
+    return f'<table style="{style}"><thead>{line(_HEAD, "th", MUTED)}</thead><tbody>{body}</tbody></table>'

@@ -1,4 +1,6 @@
-"""`Pool`, with the methods of `multiprocessing.Pool`, and the notebook's own: `mpnb.pool()`.
+"""`mpnb.pool()` is the notebook's own pool, the one that `%%parallel` uses; `Pool` is what it is made of.
+
+`Pool` has the methods of `multiprocessing.Pool`:
 
 map, starmap, apply, imap ─► running.JobRun       the caller waits, pulls, encodes and decodes
 apply_async, map_async … ──► results.Background   nobody waits: the collector thread takes in what comes

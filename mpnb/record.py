@@ -73,7 +73,7 @@ MAX_ENCODES: Final = 2048  # intervals in which the kernel encoded
 # ---------------------------------------------------------------------------------------------------------------- sites
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Site:
     """A loop or comprehension of the cell, and what became of it.
 
@@ -144,6 +144,17 @@ class Site:
     def was_split(self) -> bool:
         """Whether the pool had any part in it."""
         return self.jobs > 0
+
+    def __repr__(self) -> str:
+        """Where it stands and what became of it, in a line; its attributes tell the rest."""
+        found = [f"{self.iterations:,} iterations"] if self.iterations is not None else []
+        found += [round_seconds(self.wall_s)] if self.wall_s is not None else []
+        if self.was_split:
+            found.insert(0, f"split over {self.workers} workers")
+            found += [f"speedup {'' if self.speedup_measured else '≈'}{self.speedup:.2g}"] if self.speedup else []
+        elif self.reason:
+            found.insert(0, f"serial [{self.code}]" if self.code else "serial")
+        return f"<Site line {self.line}, {self.kind} {self.label}: {', '.join(found) or 'not reached'}>"
 
 
 # ---------------------------------------------------------------------------------------------------------------- lanes
@@ -763,6 +774,18 @@ class Record:
         return since
 
     # ---------------------------------------------------------------------------------------------------- pictures
+
+    def __repr__(self) -> str:
+        """What became of each site, a line each, as under the cell."""
+        from mpnb import report
+
+        return report.summary(self)
+
+    def _repr_html_(self) -> str:
+        """What stands under the cell when it is over."""
+        from mpnb import report
+
+        return report.static_html(self)
 
     def timeline(self, ax: Axes | None = None) -> Axes:
         """Draw who did what when."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from mpnb.markup import AMBER, FINE, FONT, GREEN, MUTED, SERIAL_MARK, SPLIT_MARK, TEXT, with_code
 from mpnb.record import (
     CHECK,
     DECODE,
@@ -36,23 +37,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PREFIX: Final = "[mpnb] "
-MARKS: Final = {"finished": "✓", "failed": "✗", "stopped": "■", "running": "▶"}
+MARKS: Final = {"finished": SPLIT_MARK, "failed": "✗", "stopped": "■", "running": "▶"}
 SERIAL: Final = "kernel alone"  # what the pool had no part in, of a site that was split
 
 # Okabe and Ito's colours, told apart by all eyes, a little towards the middle so that they hold on white and on black.
 COLOURS: Final = {TASK: "#2f86c8", DECODE: "#d99a1c", ENCODE: "#d99a1c", CHECK: "#a77bc9", FAILED: "#d9541e"}
 KERNEL: Final = "kernel"
-KERNEL_COLOUR: Final = "#2c9f7c"
+KERNEL_COLOUR: Final = GREEN
 LOSS_COLOURS: Final = {
     USEFUL: "#2f86c8",
     SLOWER: "#6fb4dd",
     START: "#2c9f7c",
     PACKING: "#d99a1c",
-    WAITING: "#a77bc9",
-    UNEVEN: "#8a8f98",
+    WAITING: "#b4bac4",
+    UNEVEN: "#868c96",
     REPEATED: "#d9541e",
 }
 IN_SHORT: Final = {
+    USEFUL: "useful work",
     SLOWER: "slower than alone",
     START: "starting",
     PACKING: "sending data",
@@ -61,10 +63,7 @@ IN_SHORT: Final = {
     REPEATED: "failed or thrown away",
     SERIAL: "kernel alone",
 }
-MUTED: Final = "var(--jp-ui-font-color2, currentColor)"
 FAINT: Final = ' opacity=".55"'  # short tasks, merged, with much idle time between them
-FINE: Final = "var(--jp-border-color2, #8884)"
-FONT: Final = "var(--jp-ui-font-family, system-ui, sans-serif)"
 
 
 # ------------------------------------------------------------------------------------------------------------ in words
@@ -96,22 +95,25 @@ def summary_line(record: Record, site: Site) -> str:
 
 def _fate(record: Record, site: Site) -> str:
     if site.compared:
-        return f"line {site.line}: {site.compared}"
+        speed = "" if site.speedup is None else f" · {in_words(site.speedup, measured=site.speedup_measured)}"
+        return f"line {site.line}: {site.compared}{speed}"
     if not site.was_split or (site.reason and not site.parallel):
         if site.code == "small":
             return f"{site.label or f'line {site.line}'}: {site.reason}" if len(record.sites) > 1 else site.reason
         if site.reason:
             code = f" [{site.code}]" if site.code else ""
-            return f"line {site.line} ran serially: {site.reason}{code}"
+            how = "ran serially" if record.status == "finished" else "stays serial"  # it may not have been reached
+            return f"line {site.line} {how}: {site.reason}{code}"
         return f"line {site.line}: {_count(site)} in the kernel in {round_seconds(_wall(record, site))}"
     line = f"{site.label or f'line {site.line}'}: {_outcome(record, site)}{_count(site, cut=_was_cut(record, site))}"
     line += f" in {round_seconds(_wall(record, site))} on {_plural(site.workers, 'worker')}"
     if site.speedup is not None:
-        line += f" · {_faster(site.speedup, measured=site.speedup_measured)}"
+        line += f" · {in_words(site.speedup, measured=site.speedup_measured)}"
         lost = lost_cores(site)
         shown = sorted(((value, name) for name, value in lost.items() if value >= 0.05), reverse=True)[:3]
         if shown and site.speedup >= 1:
-            line += f" · {sum(value for value in lost.values() if value > 0):.1f} lost: "
+            lost_in_all = sum(value for value in lost.values() if value > 0)
+            line += f" · {lost_in_all:.1f} of {_plural(site.workers, 'core')} lost: "
             line += ", ".join(f"{value:.1f} {IN_SHORT[name]}" for value, name in shown)
     if site.threads is not None:
         kernel, worker = site.threads
@@ -192,9 +194,22 @@ def _plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def _faster(speedup: float, *, measured: bool) -> str:
+def in_words(speedup: float, *, measured: bool) -> str:
+    """Say how much faster or slower than the serial cell.
+
+    Examples
+    --------
+    >>> in_words(3.71, measured=True), in_words(0.4, measured=False), in_words(0.98, measured=False)
+    ('3.7× faster', '≈2.5× slower', 'about as fast as serially')
+    """
     about = "" if measured else "≈"
-    return f"{_times(speedup, about)} faster" if speedup >= 1 else f"{about}{speedup:.2f}× the serial speed: slower"
+    if 0.95 <= speedup < 1.05:
+        return "about as fast as serially"
+    if speedup > 1:
+        return f"{_times(speedup, about)} faster"
+    if speedup < 0.01:  # an estimate from iterations that were next to nothing
+        return "more than 100× slower"
+    return f"{_times(1 / speedup, about)} slower"
 
 
 def _times(speedup: float, about: str) -> str:
@@ -217,15 +232,17 @@ def static_html(record: Record) -> str:
     lines = summary_lines(record)
     split = [site for site in record.sites if site.was_split]
     mark = MARKS.get(record.status, "·")
-    colour = {"✗": COLOURS[FAILED], "■": "#d99a1c", "✓": "#2c9f7c"}.get(mark, MUTED)
+    if mark == SPLIT_MARK and not split and not any(site.compared for site in record.sites):
+        mark = SERIAL_MARK
+    colour = {"✗": COLOURS[FAILED], "■": AMBER, SPLIT_MARK: GREEN}.get(mark, MUTED)
     head = next((n for n, site in enumerate(_reached(record)) if site.was_split), 0)
     rest = [line for n, line in enumerate(lines) if n != head]
     words = (
         f'<span style="color:{colour};font-weight:700;display:inline-block;min-width:1.2em">{mark}</span>'
         f"{_headline(lines[head])}"
     )
-    style = f"font:13px/1.5 {FONT};color:var(--jp-ui-font-color1, currentColor);max-width:1040px;margin:2px 0"
-    others = "".join(f'<div style="color:{MUTED};padding-left:1.2em">{escape(line)}</div>' for line in rest)
+    style = f"font:13px/1.5 {FONT};color:{TEXT};max-width:1040px;margin:4px 0 2px"
+    others = "".join(f'<div style="color:{MUTED};padding-left:1.2em">{with_code(line)}</div>' for line in rest)
     if not split:
         return f'<div style="{style}">{words}{others}</div>'
     spoken = escape(f"{split[0].label or 'loop'}: what each worker did, speedup and losses", quote=True)
@@ -244,7 +261,7 @@ def _reached(record: Record) -> list[Site]:
 
 def _headline(line: str) -> str:
     """The line with the speedup in bold."""
-    return " · ".join(f"<b>{escape(p)}</b>" if "× faster" in p else escape(p) for p in line.split(" · "))
+    return " · ".join(f"<b>{escape(p)}</b>" if "× faster" in p else with_code(p) for p in line.split(" · "))
 
 
 def _title(text: str, more: str = "") -> str:
@@ -306,7 +323,7 @@ def _lanes_html(record: Record) -> str:
             (CHECK, "checks"),
             (FAILED, "failed or stopped"),
         )
-        if kind in drawn
+        if kind in drawn or (kind == ENCODE and DECODE in drawn)
     )
     more = f'<span style="font-size:10.5px;color:{MUTED}">{legend}</span>'
     return (
@@ -377,20 +394,20 @@ def _losses_html(record: Record) -> str:
     losses, whole = record.losses, record.core_s
     if whole <= 0:
         return ""
-    shares = [(name, losses[name] / whole) for name in LOSSES]
+    shares = [(IN_SHORT[name], losses[name] / whole, LOSS_COLOURS[name]) for name in LOSSES]
     bar = "".join(
-        f'<span title="{escape(name)}: {share:.1%}" style="width:{share:.3%};background:{LOSS_COLOURS[name]}"></span>'
-        for name, share in shares
+        f'<span title="{name}: {share:.1%}" style="width:{share:.3%};background:{colour}"></span>'
+        for name, share, colour in shares
         if share > 0.0005
     )
     legend = "".join(
         f'<span style="white-space:nowrap"><span style="display:inline-block;width:8px;height:8px;border-radius:2px;'
-        f'background:{LOSS_COLOURS[name]}"></span> {escape(name)} <b>{_percent(share)}</b></span>'
-        for name, share in shares
+        f'background:{colour}"></span> {name} <b>{_percent(share)}</b></span>'
+        for name, share, colour in shares
         if share >= 0.0005
     )
     sentence = remedy(record)
-    spoken = escape("; ".join(f"{name} {_percent(share)}" for name, share in shares), quote=True)
+    spoken = "; ".join(f"{name} {_percent(share)}" for name, share, _ in shares)
     return (
         f'<div style="margin-top:12px">{_title("where the cores’ time went")}'
         '<div style="display:flex;height:12px;border-radius:4px;overflow:hidden;gap:1px" role="img" '
@@ -480,7 +497,7 @@ def losses(record: Record, ax: Axes | None = None) -> Axes:
     parts, whole = record.losses, record.core_s or 1.0
     names = [name for name in LOSSES if parts[name] / whole >= 0.0005] or [USEFUL]
     shares = [100 * parts[name] / whole for name in names]
-    bars = ax.barh(names, shares, color=[LOSS_COLOURS[name] for name in names])
+    bars = ax.barh([IN_SHORT[name] for name in names], shares, color=[LOSS_COLOURS[name] for name in names])
     ax.bar_label(bars, [f"{share:.1f} %" for share in shares], padding=3)
     ax.invert_yaxis()
     ax.set_xlim(0, max(shares) * 1.12 or 1)

@@ -177,7 +177,8 @@ class Trial:
                 self.found += differences(names[name], self.scratch[name], name, _LISTED - len(self.found))
         for number, stream in ((STDOUT, "what it prints"), (STDERR, "what it prints to stderr")):
             self.found += differences(kernel.printed[number], pool.printed[number], stream, 1)
-        times = f"{_seconds(kernel.seconds)} alone, {_seconds(pool.seconds)} on {self.workers} workers: {self._speed()}"
+        workers = f"{self.workers} worker{'' if self.workers == 1 else 's'}"
+        times = f"{_seconds(kernel.seconds)} serially, {_seconds(pool.seconds)} on {workers}"
         if self.found:
             listed = "; ".join(map(str, self.found[:_LISTED]))
             self.verdict = f"differs, kernel and pool: {listed} · {times}"
@@ -185,7 +186,7 @@ class Trial:
         what = ", ".join(sorted(compared) if self.loop.kind == "for" else [self.loop.label])
         what += " and what it prints" if kernel.printed[STDOUT] or kernel.printed[STDERR] else ""
         iterations = f"{kernel.iterations:,} iteration{'' if kernel.iterations == 1 else 's'}"
-        self.verdict = f"same: {iterations}{f', {what}' if what else ''} · {times}"
+        self.verdict = f"same: {f'{what} over ' if what else ''}{iterations} · {times}"
 
     def _unequal_lengths(self, *, through: bool) -> str:
         pool, kernel = self.pool, self.kernel
@@ -202,10 +203,6 @@ class Trial:
         if self.why or self.pool.raised or not self.pool.seconds or self.kernel.iterations != self.pool.iterations:
             return None
         return self.kernel.seconds / self.pool.seconds
-
-    def _speed(self) -> str:
-        times = self.kernel.seconds / self.pool.seconds if self.pool.seconds else 0.0
-        return f"{times:.1f}× faster" if times >= 1 else f"{times:.2f}× the serial speed: slower"
 
 
 class _Tee:

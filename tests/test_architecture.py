@@ -68,14 +68,15 @@ MAY_IMPORT = {
     "plan": "collector errors engine ordering sliced streams",  # engine: what a task hands back, as an engine expects it
     # what is seen
     "record": "events",
-    "report": "record",
+    "markup": "",
+    "report": "markup record",
     "dashboard": "report record cores",
     "compare": "",
     # what ties them
     "worth": "events",
     "weight": "",
     "bars": "",
-    "outlook": "plan worth weight record",
+    "outlook": "plan worth weight markup record",
     "filing": "engine",
     "trial": "engine plan compare",
     "session": "errors blas events surroundings drafts filing engine streams plan record worth weight outlook trial bars",

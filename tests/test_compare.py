@@ -194,14 +194,14 @@ def compared(kernel, cell: str, status: str = "ok") -> tuple[list[str], object]:
 
 
 SAME_CELLS = [
-    ("for x in range(20):\n    out.append(x * 0.1)\n    total += x / 3", "20 iterations, out, total", "len(out), total == sum(x / 3 for x in range(20))", "(20, True)"),
-    ("r = [x * x for x in range(9)]", "9 iterations, r", "r[-1]", "64"),
-    ("r = {x: str(x) for x in range(4)}", "4 iterations, r", "r[3]", "'3'"),
-    ("r = {x % 3 for x in range(9)}", "9 iterations, r", "sorted(r)", "[0, 1, 2]"),
+    ("for x in range(20):\n    out.append(x * 0.1)\n    total += x / 3", "out, total over 20 iterations", "len(out), total == sum(x / 3 for x in range(20))", "(20, True)"),
+    ("r = [x * x for x in range(9)]", "r over 9 iterations", "r[-1]", "64"),
+    ("r = {x: str(x) for x in range(4)}", "r over 4 iterations", "r[3]", "'3'"),
+    ("r = {x % 3 for x in range(9)}", "r over 9 iterations", "sorted(r)", "[0, 1, 2]"),
     ("r = sum(x / 7 for x in range(50))", "50 iterations", "r == sum(x / 7 for x in range(50))", "True"),
     ("for i, x in enumerate(range(5)):\n    t = x + 1\n    print(i, t)", "t and what it prints", "i, t", "(4, 5)"),
-    ("for x in range(9):\n    out.append(x)\n    if x == 4:\n        break", "5 iterations, out", "x", "4"),
-    ("for x in range(3):\n    hits[x] = [x]", "3 iterations, hits", "hits", "{0: [0], 1: [1], 2: [2]}"),
+    ("for x in range(9):\n    out.append(x)\n    if x == 4:\n        break", "out over 5 iterations", "x", "4"),
+    ("for x in range(3):\n    hits[x] = [x]", "hits over 3 iterations", "hits", "{0: [0], 1: [1], 2: [2]}"),
 ]  # fmt: skip
 
 
@@ -212,7 +212,7 @@ def test_what_is_the_same_is_said_and_nothing_is_changed_twice(loaded):
         (line,), result = compared(loaded, cell)
         assert line.startswith("same: "), (cell, line)
         assert said in line, line
-        assert "alone, " in line
+        assert " serially, " in line
         assert loaded.value(expression) == expected, cell
         assert result.stdout == ("".join(f"{i} {i + 1}\n" for i in range(5)) if "print" in cell else ""), cell
         site = eval(str(loaded.value("(lambda s: (s.speedup_measured, s.speedup > 0))(mpnb.last_run().sites[0])")))
@@ -256,4 +256,4 @@ def test_several_sites_each_have_a_line(loaded):
 def test_random_numbers_with_a_seed_are_the_same(loaded):
     """Under --seed both draw from the same streams."""
     result = loaded.check("%%parallel --compare --seed 3 -n 2\nr = [np.random.random() for _ in range(8)]")
-    assert "same: 8 iterations" in str(result.displays)
+    assert "same: r over 8 iterations" in str(result.displays)

@@ -6,6 +6,10 @@ import ast
 import re
 
 import pytest
+from IPython.core.error import UsageError
+
+from mpnb.magic import read_line
+from mpnb.plan import read_cell
 
 SITES = "[(s.line, s.kind, s.parallel, s.code) for s in __import__('mpnb').last_run().sites]"
 SQUARES = "squares = [x * x for x in range(8)]"
@@ -94,6 +98,38 @@ def test_a_wrong_line_is_one_usage_error_and_nothing_runs(loaded):
         assert named in result.stderr, result.stderr
         assert (result.stdout, result.displays, result.traceback) == ("", [], ""), line
     assert value(loaded, "ran") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--fast", "%%parallel: there is no option --fast (%%parallel? lists the options)"),
+        (
+            "-n 0",
+            "%%parallel: -n: workers must be a whole number from 1 to 1024, was '0' (%%parallel? lists the options)",
+        ),
+    ],
+)
+def test_a_wrong_line_says_what_to_do(line, words):
+    """The error names the option, what is allowed, and where the options are listed."""
+    with pytest.raises(UsageError, match=f"^{re.escape(words)}$"):
+        read_line(line)
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("process(paths)", "line 2 is one call, process(); where that is yours, @mpnb.parallel above its def"),
+        ("print(1)\nx = process(paths)", "line 3 is one call, process(); where"),
+        ("print(1)", "[mpnb] no loop here"),
+    ],
+)
+def test_a_cell_without_a_loop_says_where_one_may_be(cell, words):
+    """A call of a function of the notebook's is named, with what splits the loops in it; a call of a builtin is not."""
+    note = read_cell(ast.parse(f"'%%parallel'\n{cell}")).note
+    assert words in f"[mpnb] {note}"
+    assert note.startswith("no loop here")
+    assert ("@mpnb" in note) == ("process" in cell)
 
 
 def test_a_wrong_line_stops_the_cells_behind_it(loaded):

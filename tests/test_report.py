@@ -21,7 +21,7 @@ import synthetic_runs as runs
 
 mpl.use("agg")
 
-FOUR = r"\[mpnb\] features: 240 iterations in \d\.\d s on 4 workers · ≈3\.\d× faster · 0\.\d lost: .*"
+FOUR = r"\[mpnb\] features: 240 iterations in \d\.\d s on 4 workers · ≈3\.\d× faster · 0\.\d of 4 cores lost: .*"
 
 
 def kernel_only(*sites: Site):
@@ -67,6 +67,66 @@ def test_a_measured_speedup_has_no_almost_sign():
 
     assert " · 3.5× faster" in report.summary(record)
     assert "≈" not in report.static_html(record)
+
+
+@pytest.mark.parametrize(
+    ("speedup", "measured", "words"),
+    [
+        (3.71, True, "3.7× faster"),
+        (1.05, False, "≈1.1× faster"),
+        (1.04, False, "about as fast as serially"),
+        (0.95, True, "about as fast as serially"),
+        (0.5, True, "2.0× slower"),
+        (0.0049, False, "more than 100× slower"),
+        (0.0, False, "more than 100× slower"),
+    ],
+)
+def test_a_speedup_is_said_in_words(speedup, measured, words):
+    """Faster or slower, by a factor above 1; what is next to nothing is no figure."""
+    assert report.in_words(speedup, measured=measured) == words
+
+
+def test_a_cell_that_failed_has_not_run_its_serial_loops():
+    """Where an error ended the cell, perhaps before the loop, the line does not say that the loop ran."""
+    record = runs.record_of(
+        runs.events(status="failed"), runs.site(), Site(line=9, code="carried", reason="it hangs on")
+    )
+
+    assert report.summary(record).splitlines()[1:] == ["[mpnb] line 9 stays serial: it hangs on [carried]"]
+
+
+def test_colours_in_the_lanes_have_a_legend():
+    """Every kind of piece that is drawn in the lanes stands in their legend, in the same colour."""
+    record = runs.record_of(runs.events())
+    for lane in record.lanes:
+        for span in lane.spans:
+            span.kind = "decode"
+    html = report.static_html(record)
+
+    assert 'stroke="#d99a1c"' in html
+    assert "sending data</span>" in html.partition("</svg>")[0]
+
+
+def test_names_in_html_are_set_as_code():
+    """What stands in backquotes is code, and a serial cell has no mark of success for a split that was none."""
+    html = report.static_html(kernel_only(Site(line=4, code="carried", reason="`a<b` is read")))
+
+    assert re.search(r"<code[^>]*>a&lt;b</code> is read", html)
+    assert ">○</span>" in html
+
+
+def test_a_record_shows_itself():
+    """In a notebook a record shows what stood under its cell; its sites say in a line what became of them."""
+    record = runs.record_of(runs.events())
+
+    assert repr(record) == report.summary(record)
+    assert record._repr_html_() == report.static_html(record)
+    assert re.fullmatch(
+        r"\[<Site line \d+, for features: split over 4 workers, 240 iterations, .* s, speedup ≈3\.\d>\]",
+        repr(record.sites),
+    )
+    assert repr(Site(line=3, label="x", code="carried", reason="why")) == "<Site line 3, for x: serial [carried]>"
+    assert repr(Site(line=3, label="x")) == "<Site line 3, for x: not reached>"
 
 
 def test_a_refused_loop_says_why():

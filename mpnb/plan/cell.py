@@ -7,6 +7,7 @@ classes. The outermost one that can be split is split; what stands inside it run
 from __future__ import annotations
 
 import ast
+import builtins
 import operator
 from collections.abc import Iterator
 from typing import Any, Final, TypeVar, cast
@@ -89,9 +90,11 @@ def _why_none(tree: ast.Module) -> str:
             return f"while loops stay serial (line {node.lineno})"
         if isinstance(node, ast.AsyncFor):
             return f"async for loops stay serial (line {node.lineno})"
-    calls = [node for node in _own_nodes(tree) if isinstance(node, ast.Call)]
-    if calls:
-        return f"no loop here: line {calls[0].lineno} is one call, {ast.unparse(calls[0].func)}()"
+    for node in _own_nodes(tree):
+        match node:
+            case ast.Call(func=ast.Name(name)) if not hasattr(builtins, name):
+                call = f"line {node.lineno} is one call, {name}()"
+                return f"no loop here: {call}; where that is yours, @mpnb.parallel above its def splits the loops in it"
     return "no loop here"
 
 
