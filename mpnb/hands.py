@@ -35,6 +35,7 @@ from mpnb import events, interpreter, scheduler, wire
 from mpnb.cores import usable_cores
 from mpnb.errors import MpnbError, PoolBrokenError, TaskTimeoutError, WorkerDiedError
 from mpnb.frames import Frame, Part
+from mpnb.templates import Template, Templates
 
 GRACE_S: Final = 0.1  # an interrupted task that has not ended by then is killed
 TICK_S: Final = 0.05
@@ -83,6 +84,7 @@ class _Process:
     pid: int | None = None
     pidfd: int | None = None
     popen: subprocess.Popen[bytes] | None = None
+    template: Template | None = None  # that it is forked from
     incoming: wire.Incoming = field(default_factory=wire.Incoming)
     outgoing: deque[wire.Outgoing] = field(default_factory=deque)
     history: list[events.Event] = field(default_factory=list)
@@ -127,10 +129,9 @@ class Hands:
         self._jobs: dict[int, OpenJob] = {}
         self._chunks: dict[int, int] = {}  # chunk -> its job
         self._digests: Counter[bytes] = Counter()  # parts of open jobs -> of how many
-        self._template: subprocess.Popen[bytes] | None = None
-        self._template_sock: socket.socket | None = None
-        self._template_incoming = wire.Incoming()
-        self._imports: list[str] = []
+        self.templates = Templates(
+            self._selector, self._lifeline_in, self._hear_template, self._lose_template, self._outdate
+        )
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_count = 0
         self._next_tick = 0.0
@@ -164,6 +165,11 @@ class Hands:
         staying = (each for _, each in sorted(self._processes.copy().items()) if not each.asked)
         return [each.pid for each in staying if each.pid is not None]
 
+    def loaded(self) -> frozenset[str]:
+        """Names of the modules that every worker began with, as far as that has been told."""
+        each = [process.template for process in self._processes.copy().values()]
+        return frozenset.intersection(*(one.modules if one else frozenset() for one in each)) if each else frozenset()
+
     def stop(self) -> None:
         """End all processes and the thread. Does nothing in a process that was forked from the pool's."""
         if os.getpid() != self.owner:
@@ -178,10 +184,7 @@ class Hands:
             process.sock.close()
             if process.pidfd is not None:
                 os.close(process.pidfd)
-        if self._template_sock is not None:
-            self._template_sock.close()
-        if self._template is not None:
-            self._template.returncode = 0  # it is not this process's child
+        self.templates.abandon()
         for each in self._processes.values():
             if each.popen is not None:
                 each.popen.returncode = 0
@@ -218,6 +221,8 @@ class Hands:
     def _timeout(self) -> float | None:
         now = time.perf_counter()
         deadlines = [self._timers[0][0]] if self._timers else []
+        if self.templates.deadline is not None:
+            deadlines.append(self.templates.deadline)
         if not self._scheduler.idle:
             if self._next_tick <= now - self._tick_s or self._next_tick > now + self._tick_s:
                 self._next_tick = now + self._tick_s
@@ -228,6 +233,7 @@ class Hands:
         now = time.perf_counter()
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
+        self.templates.tick(now)
         if now >= self._next_tick and not self._scheduler.idle:
             self._next_tick = now + self._tick_s
             for process in list(self._processes.values()):
@@ -271,7 +277,7 @@ class Hands:
                         self._timed.add(job.number)
                         self._tick_s = min(self._tick_s, max(MIN_TICK_S, job.timeout_s / 8))
                     for process in self._processes.values() if not job.calls else ():
-                        for past in process.history:
+                        for past in process.history if not process.asked else ():
                             job.mail.put(("event", past))
                     self._handle(event)
                 case ("chunk", int(number), Frame() as frame, scheduler.ChunkQueued() as event):
@@ -287,10 +293,7 @@ class Hands:
                     self.workers = workers
                     self._resize()
                 case ("import", tuple(names)):
-                    new = [name for name in names if name not in self._imports]
-                    self._imports.extend(new)
-                    if new and self._template_sock is not None:
-                        self._tell_template(("import", tuple(new)))
+                    self.templates.prepare(names)
                 case ("end",):
                     self._stopping = True
                 case (event,):
@@ -510,7 +513,7 @@ class Hands:
         process = self._processes[number] = _Process(number, ours, word, time.perf_counter())
         self._selector.register(ours, selectors.EVENT_READ, lambda mask: self._serve(process, mask))
         try:
-            if not hasattr(os, "fork") or not self._ask_template(number, theirs.fileno(), word_fd):
+            if not hasattr(os, "fork") or not self._ask_template(process, theirs.fileno(), word_fd):
                 self._start_fresh(process, theirs.fileno(), word_fd)
         finally:
             theirs.close()
@@ -519,74 +522,35 @@ class Hands:
     def _threads(self) -> int:
         return max(1, usable_cores() // max(1, self.workers))
 
-    def _ask_template(self, number: int, sock_fd: int, word_fd: int) -> bool:
-        for _ in range(2):
-            if self._template_sock is None:
-                self._start_template()
-            assert self._template_sock is not None
-            try:
-                wire.send(self._template_sock, ("fork", number, self._threads()), fds=(sock_fd, word_fd))
-            except ConnectionError:
-                self._lose_template()
-            else:
-                return True
-        return False
+    def _ask_template(self, process: _Process, sock_fd: int, word_fd: int) -> bool:
+        process.template = self.templates.fork(process.number, self._threads(), (sock_fd, word_fd))
+        return process.template is not None
 
-    def _tell_template(self, note: wire.Note) -> None:
-        assert self._template_sock is not None
-        try:
-            wire.send(self._template_sock, note)
-        except ConnectionError:
-            self._lose_template()
-
-    def _start_template(self) -> None:
-        ours, theirs = socket.socketpair()
-        self._template = interpreter.start("template", theirs.fileno(), self._lifeline_in)
-        theirs.close()
-        self._template_sock, self._template_incoming = ours, wire.Incoming()
-        self._selector.register(ours, selectors.EVENT_READ, self._hear_template)
-        if self._imports:
-            self._tell_template(("import", tuple(self._imports)))
-
-    def _lose_template(self) -> None:
-        """The template has ended by itself. Its workers live on; only how they end is not known any more."""
-        if self._template_sock is not None:
-            self._unwatch(self._template_sock.fileno())
-            self._template_sock.close()
-            self._template_sock = None
-        if self._template is not None:
-            self._template.kill()
-            self._template.wait()
-            self._template = None
+    def _lose_template(self, template: Template) -> None:
         for process in list(self._processes.values()):
-            if process.pid is None:  # it was never forked
+            if process.pid is None and process.template is template:  # it was never forked
                 self._ended(process, None, None)
 
-    def _hear_template(self, _mask: int) -> None:
-        assert self._template_sock is not None
-        try:
-            messages = self._template_incoming.pull(self._template_sock)
-        except ConnectionError:
-            messages = None
-        if messages is None:
-            self._lose_template()
-            return
-        for message in messages:
-            match message.note:
-                case ("forked", number, pid):
-                    if number in self._processes:
-                        self._born(self._processes[number], pid)
-                case ("refused", number):
-                    self._restart_fresh(self._processes[number])
-                case ("exited", number, pid, exitcode, peak):
-                    process = self._processes.get(number)
-                    if process is not None and process.pid == pid:
-                        self._ended(process, exitcode, peak)
-                case ("imported", _names, _failed, _threads):
-                    pass
-                case note:
-                    msg = f"the template said {note[0]!r}"
-                    raise RuntimeError(msg)
+    def _outdate(self) -> None:
+        """Workers begin with more imported from now on: those that are there are replaced when there is time."""
+        current = self.templates.current
+        old = tuple(each.number for each in self._processes.values() if each.template is not current and not each.asked)
+        self._handle(scheduler.WorkersOutdated(at=time.perf_counter(), workers=old))
+
+    def _hear_template(self, message: wire.Message) -> None:
+        match message.note:
+            case ("forked", number, pid):
+                if number in self._processes:
+                    self._born(self._processes[number], pid)
+            case ("refused", number):
+                self._restart_fresh(self._processes[number])
+            case ("exited", number, pid, exitcode, peak):
+                process = self._processes.get(number)
+                if process is not None and process.pid == pid:
+                    self._ended(process, exitcode, peak)
+            case note:
+                msg = f"the template said {note[0]!r}"
+                raise RuntimeError(msg)
 
     def _restart_fresh(self, process: _Process) -> None:
         """The template can't fork: give the worker's number to a fresh interpreter."""
@@ -603,6 +567,7 @@ class Hands:
         os.close(word_fd)
 
     def _start_fresh(self, process: _Process, sock_fd: int, word_fd: int) -> None:
+        process.template = None
         process.popen = interpreter.start("worker", sock_fd, word_fd, self._lifeline_in, values=(self._threads(),))
         self._born(process, process.popen.pid)
 
@@ -642,7 +607,7 @@ class Hands:
         self._unwatch(process.pidfd)
         if process.popen is not None:
             self._poll(process)
-        elif self._template_sock is None:
+        elif process.template is None or process.template.lost:
             self._ended(process, None, None)
         else:
             self._later(OBITUARY_S, lambda: self._ended(process, None, None))
@@ -683,7 +648,10 @@ class Hands:
         )
         if not process.asked:
             self._tell_jobs(died)
+            if not process.ready and process.template is not None:
+                self.templates.distrust(process.template)
         self._handle(died)
+        self.templates.retire(each.template for each in self._processes.values())
 
     def _death(self, died: events.WorkerDied, iteration: int, *, known: bool) -> WorkerDiedError:
         # Burying the worker is what led here, so its obituary is the last one written.
@@ -707,14 +675,7 @@ class Hands:
             process.incoming.close()
             if process.pidfd is not None:
                 os.close(process.pidfd)
-        if self._template_sock is not None:
-            self._template_sock.close()  # the template ends its workers, and then itself
-        if self._template is not None:
-            try:
-                self._template.wait(END_S)
-            except subprocess.TimeoutExpired:
-                self._template.kill()
-                self._template.wait()
+        self.templates.end()
         os.close(self._lifeline_in)
         os.close(self._lifeline_out)
         self._selector.close()

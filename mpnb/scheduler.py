@@ -1,6 +1,7 @@
 """Who does what next. Events in, commands out. Starts no process, reads no clock, opens no pipe.
 
     JobOpened, ChunkQueued, ItemsEnded, OutcomesTaken, JobClosed …   from the caller's thread
+    WorkersOutdated                                                   from the templates
     WorkerReady, BatchFinished, ChunkReturned, CancelDone, WorkerDied from the workers
     Ticked, GracePassed                                               from the clock
                                   │
@@ -141,6 +142,13 @@ class PoolResized(Event):
     tasks_each: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersOutdated(Event):
+    """These would start with more imported today: each is to be replaced at a time when there is nothing to do."""
+
+    workers: tuple[int, ...]
+
+
 # ---------------------------------------------------------------- commands
 
 
@@ -264,9 +272,13 @@ class _Piece:
 
 @dataclass(slots=True)
 class _Worker:
-    """`starting` → `ready` → `stopping` (takes no more work) → gone."""
+    """`starting` → `ready` → `stopping` (takes no more work) → gone.
+
+    `renewing`: it was let go, and a new process takes its number as soon as it is gone.
+    """
 
     state: str = "starting"
+    outdated: bool = False
     pieces: list[_Piece] = field(default_factory=list)
     cancelling: set[int] = field(default_factory=set)
     heard_at: float = 0.0
@@ -431,12 +443,17 @@ class Scheduler:
                 self._bury(event, commands)
             case IterationOverran():
                 self._stop_overrun(event, commands)
+            case WorkersOutdated():
+                for number in event.workers:
+                    if number in self._workers:
+                        self._workers[number].outdated = True
             case Ticked():
                 self._look_for_overdue(event, commands)
             case _:
                 msg = f"the scheduler does not know {type(event).__name__}"
                 raise TypeError(msg)
         self._staff(commands)
+        self._renew(commands)
         self._dispatch(commands)
         self._share_the_end(commands)
         self._ask_for_items(commands)
@@ -709,13 +726,23 @@ class Scheduler:
             commands.append(StartWorker(number))
             alive += 1
 
+    def _renew(self, commands: list[Command]) -> None:
+        """Let one outdated worker go while there is nothing to do; the next when its successor is ready."""
+        if self._jobs or any(worker.state != "ready" for worker in self._workers.values()):
+            return
+        for number, worker in sorted(self._workers.items()):
+            if worker.outdated:
+                worker.state = "renewing"
+                commands.append(StopWorker(number))
+                return
+
     def _eligible(self, job: _Job) -> list[tuple[int, _Worker]]:
         """The workers that a job may use, those that are starting included."""
         usable = [(number, worker) for number, worker in sorted(self._workers.items()) if worker.state != "stopping"]
         return usable if job.limit is None else usable[: max(1, job.limit)]
 
     def _room(self, job: _Job, worker: _Worker) -> int:
-        depth = 1 if worker.overdue or worker.state == "starting" else job.depth()
+        depth = 1 if worker.overdue or worker.state != "ready" else job.depth()
         if self._tasks_each is not None:
             depth = min(depth, self._tasks_each - worker.done)
         return max(0, depth - len(worker.pieces))

@@ -3,6 +3,8 @@
     kernel → template   fork (with the worker's socket and word), import
     template → kernel   forked, refused, exited, imported
 
+Imports are asked of a template that has no workers yet: what is unfit to be forked is then thrown away with it.
+
 What a forked process becomes, `become` says: here a worker of a pool.
 
 Signals are blocked but while it waits or imports, so a handler never runs in the midst of a message or a fork.
@@ -17,10 +19,12 @@ import select
 import signal
 import socket
 import sys
+import time
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from mpnb import blas, wire, worker
+from mpnb.modules import is_local
 
 _SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM)
 
@@ -108,15 +112,13 @@ class Template:
         wire.send(self._sock, ("forked", number, pid))
 
     def _import(self, names: tuple[str, ...]) -> None:
-        failed = []
-        for name in names:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            try:
-                importlib.import_module(name)
-            except Exception as error:  # a worker that needs it will say so itself
-                failed.append((name, f"{type(error).__name__}: {error}"))
-            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        wire.send(self._sock, ("imported", names, tuple(failed), _thread_count()))
+        """Import these; tell which are unfit for a template, the processor's time that it took, and what is loaded."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        began = time.process_time()
+        unfit = tuple((name, why) for name in names if (why := _import_one(name)))
+        seconds = time.process_time() - began
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        wire.send(self._sock, ("imported", names, unfit, seconds, tuple(sys.modules)))
 
     def _reap(self, _number: int = 0, _frame: FrameType | None = None) -> None:
         # A second child may end while the first is seen to: handlers nest, and would wait for one process twice.
@@ -167,6 +169,27 @@ def _thread_count() -> int:
         return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - a template has no use for pathlib
     except FileNotFoundError:  # not Linux
         return 1
+
+
+def _import_one(name: str) -> str:
+    """Import a module; why it must not be in a process that others are forked from, or nothing."""
+    known, threads, fds, handlers = set(sys.modules), _thread_count(), _open_fds(), _handlers()
+    try:
+        importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # a worker that needs it will say so itself
+        return f"{type(error).__name__}: {error}"
+    if _thread_count() > threads:
+        return "it starts a thread"
+    if _open_fds() - fds:
+        return "it keeps a file open"  # which a worker would find closed
+    if _handlers() != handlers:
+        return "it handles signals"
+    new = [module for each, module in list(sys.modules.items()) if each not in known]
+    return "it imports a module that may be edited" if any(map(is_local, filter(None, new))) else ""
+
+
+def _handlers() -> list[Any]:
+    return [signal.getsignal(name) for name in (*_SIGNALS, signal.SIGINT)]
 
 
 def main(sock_fd: int, lifeline_fd: int) -> NoReturn:

@@ -148,7 +148,11 @@ class Workforce:
         return self._hands.pids() if self._hands is not None and self._hands.owner == os.getpid() else []
 
     def preload(self, names: Iterable[str]) -> None:
-        """Import modules ahead, in the process that later workers are forked from."""
+        """Import modules ahead, in a process that workers are forked from as soon as it has them; returns at once.
+
+        Workers that are there are replaced one by one, at a time when there is nothing to do. What can't be imported,
+        or starts a thread, is left to the workers.
+        """
         new = tuple(name for name in names if name not in self._imports)
         self._imports += new
         if new and self._hands is not None and self._hands.owner == os.getpid():

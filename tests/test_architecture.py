@@ -51,10 +51,11 @@ MAY_IMPORT = {
     "tasks": "",
     "drafts": "engine surroundings",
     "worker": "errors blas drafts engine surroundings frames namespace tasks weight wire",
-    "template": "blas wire worker",
+    "template": "blas modules wire worker",
     # the kernel's side of the pool
     "scheduler": "events",
-    "hands": "errors events cores frames wire scheduler interpreter",
+    "templates": "wire interpreter",
+    "hands": "errors events cores frames wire scheduler interpreter templates",
     "calls": "errors engine cache frames blame codec jobs parcels tasks",
     "running": "errors events engine frames jobs scheduler hands",
     "results": "errors engine jobs scheduler hands running calls",

@@ -839,7 +839,7 @@ KERNEL = """
     import threading
     threading.Thread(target=lambda: next(running, None), daemon=True).start()
     time.sleep(0.3)
-    print(*pool.pids(), pool._hands._template.pid, flush=True)
+    print(*pool.pids(), pool._hands.templates.current.process.pid, flush=True)
     time.sleep(60)
 """
 

@@ -44,6 +44,7 @@ OPEN = s.JobOpened(at=0.0, job=0)
 ENDED = s.ItemsEnded(at=0.0, job=0)
 CLOSED = s.JobClosed(at=0.0, job=0)
 TWO = (s.PoolResized(at=0.0, workers=2), ready(0), ready(1))
+OUTDATED = s.WorkersOutdated(at=0.0, workers=(0, 1))
 ONE = (s.PoolResized(at=0.0, workers=1), ready(0))
 
 # name, events before, the event in question, the commands it gives
@@ -104,6 +105,18 @@ TABLE: list[tuple[str, tuple[Event, ...], Event, list[s.Command]]] = [
      s.OutcomesTaken(at=0.0, job=0, stop=1), [s.PullItems(0, 1)]),
     ("a spoiled worker is replaced, its work goes elsewhere", (*TWO, OPEN, queued(0, 0, 1), ENDED),
      s.WorkerSpoiled(at=0.0, worker=0), [s.StopWorker(0), s.StartWorker(2), s.SendChunk(1, 1, 0, 0, 0, 1)]),
+    ("of outdated workers one is let go while there is nothing to do", TWO, OUTDATED, [s.StopWorker(0)]),
+    ("its number goes to a new process when it is gone", (*TWO, OUTDATED), died(0), [s.StartWorker(0)]),
+    ("the next follows when that is ready", (*TWO, OUTDATED, died(0)), ready(0), [s.StopWorker(1)]),
+    ("and then no other", (*TWO, OUTDATED, died(0), ready(0), died(1)), ready(1), []),
+    ("while a job is open all of them stay", (*TWO, OPEN), OUTDATED, []),
+    ("until it is closed", (*TWO, OPEN, OUTDATED), CLOSED, [s.ReleaseJob(0), s.StopWorker(0)]),
+    ("a job that comes meanwhile begins with the others", (*TWO, OUTDATED, OPEN), queued(0, 0, 1),
+     [s.SendChunk(1, 0, 0, 0, 0, 1), s.PullItems(0, 1)]),
+    ("and the rest is replaced after it", (*TWO, OUTDATED, OPEN, died(0), ready(0)), CLOSED,
+     [s.ReleaseJob(0), s.StopWorker(1)]),
+    ("a pool that becomes smaller meanwhile lets it go for good", (*ONE, s.PoolResized(at=0.0, workers=2), ready(1),
+     s.WorkersOutdated(at=0.0, workers=(1,)), s.PoolResized(at=0.0, workers=1)), died(1), []),
 ]  # fmt: skip
 
 
@@ -391,6 +404,7 @@ moves = st.one_of(
     st.tuples(st.just("resize"), st.integers(1, 16)),
     st.tuples(st.just("close"), st.integers(1, 2)),
     st.tuples(st.just("grace"), st.integers(1, 2)),
+    st.tuples(st.just("outdate"), st.integers(0, 15)),
 )
 
 
@@ -441,6 +455,8 @@ def test_random_sequences(
                 world.close(values[0])
             case "grace":
                 world.grace(values[0])
+            case "outdate":
+                world.tell(s.WorkersOutdated(at=world.at, workers=tuple(range(values[0]))))
     for _ in range(1000):
         world.settle()
         taken = [world.take(number) for number in world.jobs]

@@ -500,7 +500,7 @@ class Children:
                     self._children[number].refuse()
                 case ("exited", number, _pid, returncode, _peak):
                     self._end(self._children[number], returncode)
-                case ("imported", _names, _failed, _threads):
+                case ("imported", *_):
                     pass
                 case note:
                     msg = f"the template said {note[0]!r}"

@@ -1,0 +1,167 @@
+"""What is imported ahead, with real processes: the next template imports while the one that there is goes on forking."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from mpnb.pool import Pool
+
+pytest.importorskip("pandas")
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no templates on this platform")
+
+LIMIT_S = 30.0
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    """Two workers that have nothing imported."""
+    with Pool(2) as made:
+        wait_for(lambda: made.ready == 2 and made._hands.loaded())
+        yield made
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where templates find modules beside the libraries."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    """Wait until something is so."""
+    end = time.perf_counter() + LIMIT_S
+    while not (found := what()):
+        assert time.perf_counter() < end, "waited in vain"
+        time.sleep(0.005)
+    return found
+
+
+HAS = """
+import os, sys, time
+def has(name):
+    time.sleep(0.05)
+    return os.getpid(), name in sys.modules
+"""
+
+
+def in_workers(pool: Pool, name: str) -> set[bool]:
+    """Which answers both workers give, asked whether they have a module."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(HAS, names)
+    found = dict(pool.map(names["has"], [name] * 8, chunksize=1))
+    assert len(found) == 2
+    return set(found.values())
+
+
+def is_settled(pool: Pool) -> bool:
+    """Whether nothing is being imported, and no worker is to be replaced."""
+    templates = pool._hands.templates
+    return templates._next is None and not templates._old and pool.ready == pool.workers
+
+
+def test_workers_come_to_have_what_is_imported_ahead(pool: Pool) -> None:
+    """All are replaced, each under its own number, and their number is what it was."""
+    before = pool.pids()
+    assert in_workers(pool, "pandas") == {False}
+    pool.preload(["pandas"])
+    wait_for(lambda: "pandas" in pool._hands.loaded() and is_settled(pool))
+    assert not set(before) & set(pool.pids())
+    assert sorted(pool._hands._processes) == [0, 1]
+    assert in_workers(pool, "pandas") == {True}
+    wait_for(lambda: not any(psutil.pid_exists(pid) for pid in before))
+
+
+def test_a_larger_pool_and_one_that_heals_have_it_too(pool: Pool) -> None:
+    """Later workers come from the same template."""
+    pool.preload(["pandas"])
+    wait_for(lambda: "pandas" in pool._hands.loaded() and is_settled(pool))
+    pool.resize(3)
+    wait_for(lambda: pool.ready == 3)
+    old = pool.pids()
+    os.kill(old[0], signal.SIGKILL)
+    wait_for(lambda: pool.ready == 3 and old[0] not in pool.pids())
+    assert "pandas" in pool._hands.loaded()
+
+
+def test_no_call_waits_for_an_import(pool: Pool, folder: Path) -> None:
+    """While something is imported ahead calls are done, and workers started, by what there is."""
+    (folder / "slow_to_import.py").write_text("import time\ntime.sleep(3)\n")
+    pool.preload(["slow_to_import"])
+    wait_for(lambda: pool._hands.templates._next is not None)
+    began = time.perf_counter()
+    os.kill(pool.pids()[0], signal.SIGKILL)
+    pool.resize(3)
+    wait_for(lambda: pool.ready == 3)
+    assert pool.map(abs, range(-8, 0)) == list(range(8, 0, -1))
+    assert time.perf_counter() - began < 2
+    assert pool._hands.templates._next is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("raise RuntimeError('not today')", "RuntimeError: not today"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("import os; os._exit(3)", "it ends its process"),
+        ("import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+         "it starts a thread"),
+        ("file = open('/dev/zero')", "it keeps a file open"),
+        ("import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)", "it handles signals"),
+        ("print('hello'); x = 1", "it imports a module that may be edited"),
+    ],
+    ids=["fails", "exits", "ends", "thread", "file", "signals", "local"],
+)  # fmt: skip
+def test_what_is_unfit_is_left_to_the_workers(pool: Pool, folder: Path, body: str, why: str) -> None:
+    """The others are imported all the same, and the workers are started from a process that it never touched."""
+    (folder / "unfit_module.py").write_text(body + "\n")
+    alone = why == "it ends its process"  # nothing says which of several it was
+    pool.preload(["unfit_module"] if alone else ["unfit_module", "pandas"])
+    templates = pool._hands.templates
+    assert wait_for(lambda: templates._unfit) == {"unfit_module": why}
+    pool.preload(["pandas"])
+    wait_for(lambda: "pandas" in pool._hands.loaded() and is_settled(pool))
+    assert in_workers(pool, "unfit_module") == {False}
+
+
+def test_light_imports_replace_nobody(pool: Pool) -> None:
+    """A worker is worth more than a few milliseconds."""
+    before = pool.pids()
+    pool.preload(["colorsys"])
+    wait_for(lambda: pool._hands.templates._next is not None)
+    wait_for(lambda: pool._hands.templates._next is None)
+    assert pool.pids() == before
+    assert pool.ready == 2
+
+
+def test_a_worker_that_dies_of_it_brings_back_the_old_way(pool: Pool) -> None:
+    """Where a worker with the imports does not get ready, the next one starts without them."""
+    pool.preload(["pandas"])
+    wait_for(lambda: "pandas" in pool._hands.loaded() and is_settled(pool))
+    templates = pool._hands.templates
+    templates.distrust(templates.current)
+    for pid in pool.pids():
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: pool.ready == 2 and "pandas" not in pool._hands.loaded() and pool._hands.loaded())
+    pool.preload(["pandas"])
+    assert in_workers(pool, "pandas") == {False}
+
+
+def test_templates_end_with_the_pool(pool: Pool, folder: Path) -> None:
+    """The one that imports as well, whatever it is at."""
+    (folder / "endless_import.py").write_text("import time\ntime.sleep(600)\n")
+    pool.preload(["endless_import"])
+    templates = pool._hands.templates
+    wait_for(lambda: templates._next is not None)
+    pids = [templates.current.process.pid, templates._next.process.pid, *pool.pids()]
+    began = time.perf_counter()
+    pool.terminate()
+    assert time.perf_counter() - began < 2
+    assert not any(psutil.pid_exists(pid) for pid in pids)
