@@ -12,7 +12,7 @@ import copy
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final, Protocol
@@ -77,6 +77,8 @@ class Job:
         How long an iteration may run; then its worker is ended, and another takes its place.
     retries
         How often an iteration whose worker ended, or that ran too long, is run again.
+    modules
+        Names of modules that it needs, as far as that is known: whoever works on it has them afterwards.
     """
 
     function: FunctionType
@@ -97,6 +99,7 @@ class Job:
     ahead: int | None = None
     timeout_s: float | None = None
     retries: int = 0
+    modules: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,10 @@ class Engine(Protocol):
     @property
     def threads(self) -> int:
         """How many threads BLAS and OpenMP have in a worker, unless a job asks for others."""
+        ...
+
+    def import_s(self, modules: Iterable[str]) -> float:
+        """Seconds that a worker needs to import what it lacks of these modules, and of what comes with them."""
         ...
 
     def run(self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None) -> Running:

@@ -30,6 +30,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import no_var_expand
 from IPython.display import publish_display_data
 
+from mpnb import imports
 from mpnb.engine import notebook
 from mpnb.errors import MpnbError
 
@@ -282,6 +283,8 @@ class CellTransformer(ast.NodeTransformer):
         # The last one is under way; what a cell runs through IPython in its turn comes behind it. The first one stands
         # for cells that IPython does not announce.
         self.cells: list[_Cell] = [_Cell()]
+        self.uses = imports.Uses(shell.user_ns, shell.user_ns_hidden)
+        self.begun = imports.Surroundings.now()
 
     def visit(self, node: Any) -> Any:
         """Rewrite a cell that carries the mark, or any cell after `%parallel on`; give any other back as it is."""
@@ -370,8 +373,26 @@ class CellTransformer(ast.NodeTransformer):
             stopped = isinstance(error, KeyboardInterrupt)
             status = "stopped" if stopped else "failed" if error is not None else "finished"
         self.finish(status)
-        if len(self.cells) > 1 and threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if len(self.cells) > 1:
             self.cells.pop()
+        if len(self.cells) == 1 and self.uses.look():
+            threading.Thread(target=self._import_ahead, name="mpnb-imports", daemon=True).start()
+
+    def _import_ahead(self) -> None:
+        """Have the pool import ahead what the notebook uses of libraries, where workers would lose time over it."""
+        from mpnb.workforce import Workforce
+
+        names = imports.wanted(tuple(self.uses.modules), self.begun)
+        if not names or notebook.engine is None:
+            return
+        try:
+            engine = notebook.engine()
+        except Exception:  # the first cell that needs the pool raises it
+            return
+        if isinstance(engine, Workforce):
+            engine.preload_heavy(names)
 
     def finish(self, status: str) -> None:
         """End the run that is under way, if one is, and show what became of it."""

@@ -47,6 +47,7 @@ from mpnb.engine import (
 )
 from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDiedError
 from mpnb.events import BatchFinished, Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
+from mpnb.imports import module_of
 from mpnb.outlook import Measured, Outlook, look_at_cell, measure
 from mpnb.plan.loops import ENTRY
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan, place, unreadable
@@ -405,6 +406,7 @@ class SiteRun:
         self.head: Any = None  # what a comprehension has made so far
         self.turn = -1  # which pass over the site this is
         self.streams: Streams | None = None
+        self.modules: frozenset[str] = frozenset()  # that the loop uses, as far as they have been looked for
         self.figures: worth.Figures | None = None  # what the decision for the pool was made by
         self.stick: worth.Yardstick | None = None  # what an iteration takes in the kernel
         self.watch: worth.Watch | None = None  # whether the workers are any faster
@@ -724,7 +726,10 @@ class SiteRun:
     def _with_sending(self, figures: worth.Figures) -> worth.Figures:
         """Add what it would cost to send what the loop reads; a few objects are looked at, and stand for the others."""
         try:
-            names = sum(weigh_names(self.loop.reads.union(self.loop.copied), self._look().get).values(), Weight())
+            look_up = self._look().get
+            weights = weigh_names(self.loop.reads.union(self.loop.copied), look_up)
+            names = sum(weights.values(), Weight())
+            self.modules = frozenset(filter(None, (module_of(look_up(name)) for name in weights)))
             sized = [leaf for leaf in self._safe_leaves() if hasattr(leaf, "__len__")]
             items = sum((weigh(leaf).times(1 / max(1, len(leaf))) for leaf in sized), Weight())
         except Exception:  # an object that can't bear to be looked at: `check` says so
@@ -733,6 +738,7 @@ class SiteRun:
             figures,
             names_s=worth.sending_s(names.objects, names.nbytes),
             item_s=worth.sending_s(items.objects, items.nbytes),
+            import_s=self.run.engine.import_s(self.modules),
         )
 
     def _pays_home(self) -> bool:
@@ -965,6 +971,7 @@ class SiteRun:
             streams=self.streams,
             chunk=self.run.options.chunk,
             threads=self._threads(self.task),
+            modules=self.modules,
         )
 
     def _feed(self) -> Iterator[tuple[Any, bool | IfLong]]:

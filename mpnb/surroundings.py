@@ -70,6 +70,11 @@ _OWN_VARIABLES: Final = re.compile(
 )
 
 
+def is_own_variable(name: str) -> bool:
+    """Tell whether an environment variable is the pool's business, and does not travel."""
+    return _OWN_VARIABLES.match(name) is not None
+
+
 _environ_read: tuple[dict[Any, Any], dict[str, str]] = ({}, {})  # os.environ as last seen, and what was made of it
 
 
@@ -77,7 +82,7 @@ def _read_environ() -> dict[str, str]:
     global _environ_read
     raw: dict[Any, Any] = os.environ._data  # type: ignore[attr-defined]  # decoding it costs 50 µs
     if raw != _environ_read[0]:
-        plain = {key: value for key, value in os.environ.items() if not _OWN_VARIABLES.match(key)}
+        plain = {key: value for key, value in os.environ.items() if not is_own_variable(key)}
         _environ_read = (dict(raw), plain)
     return _environ_read[1]
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, Self
 
 from mpnb import blas
 from mpnb.cache import EncodeCache
@@ -19,6 +20,10 @@ from mpnb.cores import usable_cores
 from mpnb.engine import Job, Running, Tell
 from mpnb.errors import PoolClosedError
 from mpnb.hands import Hands
+from mpnb.imports import pulled_in
+from mpnb.templates import WORTH_S
+
+TOLD_S: Final = 5.0  # in which workers that start have told what they begin with
 
 if TYPE_CHECKING:
     from mpnb.calls import CallEncoder
@@ -70,6 +75,7 @@ class Workforce:
         self._collector: Collector | None = None
         self._cache = EncodeCache()
         self._imports: tuple[str, ...] = ()
+        self._given: tuple[list[int], frozenset[str]] = ([], frozenset())  # processes, and what their jobs needed
         #: Held while something is encoded: what is remembered between jobs is for one thread at a time.
         self.encoding = threading.RLock()
         self._at_work: weakref.WeakSet[Work] = weakref.WeakSet()  # must be done before the pool may end
@@ -158,6 +164,26 @@ class Workforce:
         if new and self._hands is not None and self._hands.owner == os.getpid():
             self._hands.post("import", new)
 
+    def preload_heavy(self, names: Iterable[str]) -> None:
+        """As `preload`, where a worker that has yet to import these loses time worth a new worker. May take seconds."""
+        asked = tuple(names)
+        end = time.monotonic() + TOLD_S
+        while (hands := self._hands) is None or not hands.loaded():
+            if time.monotonic() > end or self._closing is not None:
+                return  # the next cell that imports something asks again
+            time.sleep(0.02)
+        if len(pulled_in(asked, hands.loaded())) * hands.templates.module_s >= WORTH_S:
+            self.preload(asked)
+
+    def import_s(self, modules: Iterable[str]) -> float:
+        """Seconds that a worker needs to import what it lacks of these modules, and of what comes with them."""
+        hands = self._hands
+        if hands is None or hands.owner != os.getpid():
+            return 0.0
+        pids, given = self._given
+        known = hands.loaded() | (given if pids == hands.pids() else frozenset())
+        return len(pulled_in(modules, known)) * hands.templates.module_s
+
     def resize(self, workers: int) -> None:
         """Have so many workers from now on; the ones that go finish what they are running."""
         self._wanted = at_least(1, "workers", workers)
@@ -234,6 +260,9 @@ class Workforce:
         hands = self._live()
         if workers is not None and workers > self._wanted:
             self.resize(workers)
+        if job.modules:
+            pids, given = self._given
+            self._given = (now := hands.pids()), job.modules | (given if pids == now else frozenset())
         return JobRun(self, hands, job, items, tell, workers)
 
     def encoder(self, job: Job) -> JobEncoder:

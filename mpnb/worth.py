@@ -49,7 +49,8 @@ class Figures:
     """What is known of a loop before it is handed over.
 
     `each_s` serial seconds of an iteration; `left` how many there still are; `names_s` seconds to send what all
-    iterations read, `item_s` to send one iteration's input, `result_s` to send home what it makes.
+    iterations read, `item_s` to send one iteration's input, `result_s` to send home what it makes; `import_s` for which
+    every worker first imports what the loop uses.
     """
 
     each_s: float
@@ -58,6 +59,7 @@ class Figures:
     names_s: float = 0.0
     item_s: float = 0.0
     result_s: float = 0.0
+    import_s: float = 0.0
 
     @property
     def serial_s(self) -> float:
@@ -71,7 +73,7 @@ class Figures:
         together = self.each_s + ITEM_S + self.item_s + self.result_s
         each = max(alone, together / max(1, self.workers))
         turns = math.ceil(self.left / max(1, self.workers)) * self.each_s
-        return HANDOVER_S + self.names_s + max(self.left * each, turns)
+        return HANDOVER_S + self.import_s + self.names_s + max(self.left * each, turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,9 @@ def judge(figures: Figures) -> Verdict:
         return Verdict(False)
     if figures.pool_s * MARGIN < figures.serial_s:
         return Verdict(True)
+    if figures.import_s > 0.25 * figures.serial_s:
+        took = f"{figures.import_s:.2f} s, finishing it here {figures.serial_s:.2f} s"
+        return Verdict(False, f"importing what it uses would take the workers {took}")
     sending = figures.names_s + figures.left * figures.item_s
     if sending > 0.25 * figures.serial_s:
         words = f"sending what it needs would take {sending:.2f} s, finishing it here {figures.serial_s:.2f} s"

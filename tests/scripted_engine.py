@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from mpnb.engine import STDOUT, Effects, Job, Outcome, Tell
 from mpnb.events import BatchFinished, JobEnded, JobStarted, Ticked
@@ -39,7 +39,12 @@ class ScriptedEngine:
         self.threads = 1
         self.jobs: list[Job] = []
         self.pulled = 0
+        self.lacking: set[str] = set()  # modules that its workers would have to import
+        self.each_import_s = 1.0
         self.closed = 0
+
+    def import_s(self, modules: Iterable[str]) -> float:
+        return self.each_import_s * len(set(modules) & self.lacking)
 
     def run(self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None) -> _Running:
         self.jobs.append(job)

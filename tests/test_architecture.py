@@ -54,12 +54,13 @@ MAY_IMPORT = {
     "template": "blas modules wire worker",
     # the kernel's side of the pool
     "scheduler": "events",
+    "imports": "surroundings modules",
     "templates": "wire interpreter",
     "hands": "errors events cores frames wire scheduler interpreter templates",
     "calls": "errors engine cache frames blame codec jobs parcels tasks",
     "running": "errors events engine frames jobs scheduler hands",
     "results": "errors engine jobs scheduler hands running calls",
-    "workforce": "errors blas engine cores cache frames jobs hands calls running results",
+    "workforce": "errors blas engine cores cache frames jobs imports templates hands calls running results",
     "pool": "errors events engine tasks calls running results workforce",
     "executor": "errors tasks pool results",
     # processes beside the notebook, at both ends
@@ -80,10 +81,10 @@ MAY_IMPORT = {
     "outlook": "plan worth weight markup record",
     "filing": "engine",
     "trial": "engine plan compare",
-    "session": "errors blas events surroundings drafts filing engine streams plan record worth weight outlook trial bars",
+    "session": "errors imports blas events surroundings drafts filing engine streams plan record worth weight outlook trial bars",
     "view": "events dashboard session",
     "functions": "errors events engine serial plan record session view",
-    "magic": "errors events engine plan record outlook report dashboard session view",
+    "magic": "errors events engine imports workforce plan record outlook report dashboard session view",
 }
 
 # Looks upward by name, at the moment of use. Each is one too many, so each has its reason.

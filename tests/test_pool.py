@@ -916,29 +916,21 @@ def test_the_kernel_ends_well(ending: str) -> None:
     assert [process for process in new if HOME in str(process.info["cmdline"])] == []
 
 
-def test_fresh_interpreters_where_the_template_cannot_fork() -> None:
+def test_fresh_interpreters_where_the_template_cannot_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A template with a second thread forks nobody: workers are interpreters of their own, and all else is the same."""
-    pool = Pool(2)
-    pool._imports = ("mpnb_makes_a_thread",)  # type: ignore[assignment]
-    folder = Path(__file__).resolve().parent / "data"
-    assert (folder / "mpnb_makes_a_thread.py").exists()
-    old = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(folder)
-    try:
-        pool.start()
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, threading\n"
+        "if 'template' in sys.orig_argv:\n"
+        "    threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Pool(2) as pool:
         wait_for(lambda: pool.ready == 2)
         pool.resize(3)
         wait_for(lambda: pool.ready == 3)
         names = cell("import os\ndef f(x):\n    if x == 5: os._exit(9)\n    return x, os.getppid()")
-        parents = {parent for _, parent in pool.map(names["f"], range(3))}
-        assert parents
+        assert {parent for _, parent in pool.map(names["f"], range(3))} == {os.getpid()}
         with pytest.raises(WorkerDiedError, match="exit code 9"):
             pool.map(names["f"], range(9))
         assert pool.map(abs, [-1]) == [1]
         assert psutil.Process(pool.pids()[-1]).ppid() == os.getpid()
-    finally:
-        if old is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = old
-        pool.shutdown()

@@ -8,6 +8,7 @@ import signal
 import textwrap
 import threading
 import time
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -281,6 +282,23 @@ def test_a_loop_whose_names_take_longer_to_send_stays(clock: Clock) -> None:
     assert names["out"] == list(range(100))
     assert engine.jobs == []
     assert "sending what it needs would take" in record.sites[0].reason
+
+
+@pytest.mark.parametrize("options", [Options(), AT_ONCE], ids=["probed", "at once"])
+@pytest.mark.parametrize("lacking", ["fractions", "colorsys"])
+def test_a_loop_whose_libraries_take_longer_to_import_stays(lacking: str, options: Options, clock: Clock) -> None:
+    """What the workers lack counts where the loop uses it, also in a helper; not where it is sent at once."""
+    engine = ScriptedEngine()
+    engine.lacking = {lacking}
+    cell = "def half(i):\n    work()\n    return Fraction(i, 2)\nout = [half(i) for i in range(100)]"
+
+    notebook = {"__name__": "__main__", "work": clock.work, "Fraction": Fraction}
+    names, record = run_cell(cell, notebook, engine, options)
+
+    assert names["out"] == [Fraction(i, 2) for i in range(100)]
+    stays = lacking == "fractions" and options.probe
+    assert (engine.jobs == []) is stays
+    assert ("importing what it uses" in record.sites[0].reason) is stays
 
 
 MADE = {

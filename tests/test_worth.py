@@ -55,6 +55,23 @@ def test_the_reason_says_what_sending_would_take() -> None:
 
 
 @pytest.mark.parametrize(
+    ("left", "import_s", "pays"),
+    [
+        pytest.param(20, 0.0, True, id="0.1 s, and nothing to import"),
+        pytest.param(20, 1.0, False, id="0.1 s, and a second of imports"),
+        pytest.param(200, 1.0, False, id="a second of each"),
+        pytest.param(1000, 1.0, True, id="five seconds pay for one"),
+    ],
+)
+def test_imports_of_the_workers_have_to_be_gained_back(left: int, import_s: float, pays: bool) -> None:
+    """Each worker imports for itself, beside the others: as many workers as there may be do not make it shorter."""
+    for workers in (2, 64):
+        verdict = judge(Figures(0.005, left, workers, import_s=import_s))
+        assert verdict.pays is pays
+        assert ("importing what it uses" in verdict.reason) is not verdict.pays
+
+
+@pytest.mark.parametrize(
     ("workers", "result_s", "pays"),
     [
         pytest.param(2, 0.0005, True, id="a tenth of the work"),
