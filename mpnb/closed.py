@@ -14,7 +14,8 @@ def opened_by(file: Any) -> tuple[Any, ...] | None:
     mode = getattr(file, "mode", None)
     held = {name: value for name, value in vars(file).items() if name != "__IOBase_closed"}
     if isinstance(file, io.TextIOWrapper):
-        if file.newlines is not None or held != {"mode": mode}:  # how the lines ended that were read from it
+        # how the lines ended that were read from it; what open() never asks for
+        if file.newlines is not None or file.write_through or held != {"mode": mode}:
             return None
         return file.name, mode, 1 if file.line_buffering else -1, file.encoding, file.errors
     is_raw = isinstance(file, io.FileIO)

@@ -136,6 +136,15 @@ def fill_read_only(array: Any, state: Any) -> None:
     array.flags.writeable = False
 
 
+def fill_subclass(array: Any, state: tuple[Any, dict[str, Any], bool]) -> None:
+    """Give an array of a subclass its state and its attributes, which numpy's own way leaves out."""
+    own, attributes, writeable = state
+    array.__setstate__(own)
+    vars(array).update(attributes)
+    if not writeable:
+        array.flags.writeable = False
+
+
 def make_weakref(target: Any) -> Any:
     """Make a weak reference."""
     return weakref.ref(target)
@@ -365,7 +374,7 @@ class Encoder(pickle.Pickler):
         numpy = sys.modules.get("numpy")
         if numpy is not None and issubclass(kind, getattr(numpy, "ndarray", ())):
             return mine.reduce_array
-        if kind.__module__.startswith("pandas."):
+        if kind.__module__.startswith("pandas.") and "pandas" in sys.modules:  # a row's class says so without
             internals, pandas = sys.modules.get("pandas._libs.internals"), sys.modules["pandas"]
             if issubclass(kind, (getattr(internals, "Block", ()), getattr(pandas, "Index", ()))):
                 return mine.note_pandas
@@ -535,10 +544,23 @@ class Encoder(pickle.Pickler):
 
     def reduce_odd_array(self, array: Any) -> Any:
         """An array of objects, or of a subclass: numpy's own way, and read-only on the other side."""
-        reduced = array.__reduce_ex__(5)
+        reduced = self.reduce_attributes(array, writeable=False)
         if len(reduced) == 3:
             return (*reduced, None, None, fill_read_only)
         return reduced
+
+    def reduce_attributes(self, array: Any, *, writeable: bool) -> Any:
+        """Numpy's own way, and beside it the attributes of an instance of a subclass that says nothing of them."""
+        reduced = array.__reduce_ex__(5)
+        kind, plain = type(array), sys.modules["numpy"].ndarray
+        silent = all(getattr(kind, name) is getattr(plain, name) for name in ("__reduce__", "__reduce_ex__"))
+        held = getattr(array, "__dict__", {})
+        attributes = {name: value for name, value in held.items() if value is not None}
+        if "_mmap" in attributes:  # that of a numpy.memmap; by it the array knows whether its slices are mapped as well
+            attributes["_mmap"] = True
+        if not attributes or not silent or kind.__setstate__ is not plain.__setstate__:
+            return reduced
+        return (*reduced[:2], (reduced[2], attributes, writeable), None, None, fill_subclass)
 
     def note_blocks(self, manager: Any) -> Any:
         """Remember the arrays of all blocks of a pandas object."""

@@ -30,6 +30,7 @@ MODE: Final = "mode"
 
 _open, _mkdir, _makedirs, _chmod = io.open, os.mkdir, os.makedirs, os.chmod
 _stat, _lstat, _access, _readlink = os.stat, os.lstat, os.access, os.readlink
+_fstat, _dup, _os_open = os.fstat, os.dup, os.open
 _realpath = os.path.realpath
 _FOLDS_CASE: Final = sys.platform in {"darwin", "win32"}  # a.txt and A.txt may be one file
 
@@ -42,6 +43,7 @@ class _Draft:
     def __init__(self, place: int) -> None:
         self.place = place
         self.fd = self.own = -1
+        self.fds: list[int] = []  # those of the iteration that lead to it
 
     def begin(self, *_: object) -> int:
         """Make it; an opener for `open`."""
@@ -49,14 +51,19 @@ class _Draft:
             self.fd = os.memfd_create("mpnb-draft")
         else:
             with tempfile.TemporaryFile() as file:
-                self.fd = os.dup(file.fileno())
-        self.own = os.dup(self.fd)
+                self.fd = _dup(file.fileno())
+        self.own = _dup(self.fd)
+        self.fds.append(self.fd)
         return self.fd
 
     def is_open(self) -> bool:
-        """Tell whether the iteration's descriptor of it still leads to it."""
+        """Tell whether a descriptor of the iteration's still leads to it."""
+        return any(map(self.is_at, self.fds))
+
+    def is_at(self, fd: int) -> bool:
+        """Tell whether a descriptor leads to it."""
         try:
-            return os.path.sameopenfile(self.fd, self.own)
+            return os.path.samestat(_fstat(fd), _fstat(self.own))
         except OSError:
             return False
 
@@ -94,7 +101,9 @@ class Drafts:
         self.reads: set[Path] = set()
         self.listed: set[Path] = set()
         self.reading: list[tuple[Path, weakref.ref[Any]]] = []  # files that it has opened to read
+        self.held: set[Path] = set()  # those of which nobody tells how long they can be read from
         self.inside = False  # something of our own is under way
+        self.opening = False  # a file is opened to be read that `reading` will know
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -122,8 +131,19 @@ class Drafts:
         keys = set(keys_of(path))
         if not keys.isdisjoint(self.written) and any(draft.is_open() for draft in self.files):
             return True
-        reading = [(each, file) for each, found in self.reading if (file := found()) is not None and not file.closed]
-        return any(not keys.isdisjoint(keys_of(each)) for each, _ in reading)
+        reading = [each for each, found in self.reading if (file := found()) is not None and not file.closed]
+        return any(not keys.isdisjoint(keys_of(each)) for each in (*reading, *self.held))
+
+    def mapped(self, fd: int) -> None:
+        """The iteration maps a file, which can be read and written when it has been closed."""
+        if any(draft.is_at(fd) for draft in self.files):
+            surroundings.trip("it maps a file that it writes into memory")
+        self.held.update(self.reads)
+
+    def look_at(self, fd: int) -> None:
+        """The iteration looks at an open file, other than by reading it."""
+        if any(draft.is_at(fd) for draft in self.files):
+            surroundings.trip("it asks for the state of a file that it writes")
 
     def _can_write(self, path: Path, *, exclusive: bool) -> bool:
         try:
@@ -196,8 +216,10 @@ class Drafts:
 
     def list(self, path: Any) -> None:
         """The iteration lists a folder."""
-        if self.inside or isinstance(path, int):
+        if self.inside:
             return
+        if isinstance(path, int):
+            surroundings.trip("it lists a folder by a descriptor")
         path = "." if path is None else os.fspath(path)
         self.listed.add(path)
         if self.written:
@@ -214,6 +236,10 @@ class Drafts:
         match event:
             case "open" if not arguments[2] & surroundings.WRITING:
                 self.read(arguments[0])
+                if not self.opening and isinstance(arguments[0], str | bytes | os.PathLike):
+                    self.held.add(os.fspath(arguments[0]))
+            case "mmap.__new__" if arguments[0] >= 0:
+                self.mapped(arguments[0])
             case "os.listdir" | "os.scandir":
                 self.list(arguments[0])
             case "shutil.copyfile" | "shutil.copymode":
@@ -326,9 +352,14 @@ def _draft_open(
             opened = drafts.open(file, mode, *rest)
         if opened is not None:
             return opened
-    opened = _open(file, mode, *rest, opener)  # where it would write, the net stops it
-    if drafts is not None and plain:
-        drafts.reading.append((os.fspath(file), weakref.ref(opened)))
+    if drafts is None or not plain:
+        return _open(file, mode, *rest, opener)  # where it would write, the net stops it
+    drafts.opening = True
+    try:
+        opened = _open(file, mode, *rest, opener)
+    finally:
+        drafts.opening = False
+    drafts.reading.append((os.fspath(file), weakref.ref(opened)))
     return opened
 
 
@@ -372,14 +403,41 @@ def _seen(function: Callable[..., Any]) -> Callable[..., Any]:
     """One of Python's functions that looks at a path, which no audit event tells of."""
 
     def look(path: Any, *arguments: Any, **keywords: Any) -> Any:
-        drafts = _here()
-        if drafts is not None and isinstance(path, str | bytes | os.PathLike):
+        drafts = _current  # whichever thread it is
+        if drafts is None or drafts.inside:
+            return function(path, *arguments, **keywords)
+        if isinstance(path, int):
+            drafts.look_at(path)
+        elif isinstance(path, str | bytes | os.PathLike):
             if keywords.get("dir_fd") is not None:
                 surroundings.trip(f"it looks at {path!r} from a folder that can't be told")
             drafts.read(path)
         return function(path, *arguments, **keywords)
 
     return look
+
+
+def _draft_fstat(fd: int) -> os.stat_result:
+    drafts = _here()
+    if drafts is not None:
+        drafts.look_at(fd)
+    return _fstat(fd)
+
+
+def _draft_dup(fd: int) -> int:
+    drafts = _here()
+    copy = _dup(fd)
+    if drafts is not None:
+        for draft in drafts.files:
+            if draft.is_at(copy):
+                draft.fds.append(copy)
+    return copy
+
+
+def _draft_os_open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+    if dir_fd is not None and _here() is not None:
+        surroundings.trip(f"it opens {path!r} from a folder that can't be told")
+    return _os_open(path, flags, mode, dir_fd=dir_fd)
 
 
 def _path_class() -> Any:
@@ -393,13 +451,22 @@ _PLACES: Final[tuple[tuple[str, str, Any, Any], ...]] = (
     ("builtins", "open", _open, _draft_open),
     ("io", "open", _open, _draft_open),
     ("IPython.core.interactiveshell", "io_open", _open, _draft_open),  # which the notebook's own open() calls
-    ("os", "mkdir", _mkdir, _draft_mkdir),
     ("os", "makedirs", _makedirs, _draft_makedirs),
-    ("os", "chmod", _chmod, _draft_chmod),
-    ("os", "stat", _stat, _seen(_stat)),
-    ("os", "lstat", _lstat, _seen(_lstat)),
-    ("os", "access", _access, _seen(_access)),
-    ("os", "readlink", _readlink, _seen(_readlink)),
+    *(
+        (module, name, original, replacement)
+        for module in ("os", os.stat.__module__)  # posix or nt, which has them too
+        for name, original, replacement in (
+            ("mkdir", _mkdir, _draft_mkdir),
+            ("chmod", _chmod, _draft_chmod),
+            ("stat", _stat, _seen(_stat)),
+            ("lstat", _lstat, _seen(_lstat)),
+            ("access", _access, _seen(_access)),
+            ("readlink", _readlink, _seen(_readlink)),
+            ("fstat", _fstat, _draft_fstat),
+            ("dup", _dup, _draft_dup),
+            ("open", _os_open, _draft_os_open),
+        )
+    ),
 )
 
 

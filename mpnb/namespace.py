@@ -13,6 +13,7 @@ import importlib
 import io
 import itertools
 import linecache
+import mmap
 import operator
 import pickle
 import sys
@@ -134,6 +135,9 @@ class _EffectEncoder(Encoder):
         root = array
         while isinstance(root.base, numpy.ndarray):
             root = root.base
+        memory = root.base.obj if isinstance(root.base, memoryview) else root.base
+        if isinstance(memory, mmap.mmap) and self._mirror._lender(root) is None:  # ours are mapped too
+            raise Unsendable("an array that is mapped from a file, which changes with it")
         self.roots.setdefault(id(root), set()).add(id(array))
         if root is not array and id(root) in self._as_views:
             if type(array) is not numpy.ndarray or type(root) is not numpy.ndarray or array.dtype.hasobject:
@@ -146,7 +150,7 @@ class _EffectEncoder(Encoder):
         return of, offset, array.dtype, array.shape, array.strides, array.flags.writeable
 
     def reduce_odd_array(self, array: Any) -> Any:
-        return array.__reduce_ex__(5)
+        return self.reduce_attributes(array, writeable=True)
 
     def reduce_function(self, function: FunctionType) -> Any:
         """Only as one that the kernel has: one made here has this process's globals and cells, not the notebook's."""

@@ -12,6 +12,8 @@ import functools
 import gc
 import io
 import itertools
+import os
+import pathlib
 import sys
 import types
 from collections.abc import Iterable, Iterator, Sequence
@@ -99,6 +101,58 @@ def check_leaf(leaf: Leaf, loop: Loop, targets: Sequence[object], files: Sequenc
         return Refusal.at("iterator", loop.iterable, leaf.name or "", why, instead)
     seen = _why_seen(leaf.thing, targets, files)
     return None if seen is None else Refusal.at("iterator", loop.iterable, "", refused + seen, instead)
+
+
+def check_pulled(leaf: Leaf, loop: Loop) -> Refusal | None:
+    """Why one leaf of a loop that writes files can't be pulled from ahead of it: it may look at files meanwhile."""
+    if is_safe(leaf.thing) or not hasattr(type(leaf.thing), "__next__"):
+        return None
+    todo: list[object] = [leaf.thing]
+    met: set[int] = set()
+    while todo:
+        thing = todo.pop()
+        if id(thing) in met:
+            continue
+        met.add(id(thing))
+        if len(met) > _WALK or _looks_at_files(thing):
+            why = f"is pulled from a {type(leaf.thing).__name__}, which may look at the files that the loop writes"
+            return Refusal.at("iterator", loop.iterable, "", f"the iterable {why}", "loop over list(…) of it")
+        if hasattr(type(thing), "__next__") or isinstance(thing, _CONTAINERS):
+            todo += [inner for inner, _ in _referents(thing)]
+    return None
+
+
+def _looks_at_files(thing: Any) -> bool:
+    """Tell whether an iterator, or something that it calls, may look at files when it is pulled from."""
+    if isinstance(thing, types.GeneratorType):
+        if thing.gi_code is pathlib.Path.iterdir.__code__:
+            return False  # it lists the folder when it is pulled from first, before the loop writes
+        if thing.gi_code is pathlib.Path.glob.__code__ and thing.gi_frame is not None:
+            pattern = thing.gi_frame.f_locals.get("pattern")
+            return not isinstance(pattern, str) or "**" in pattern or not {os.sep, "/"}.isdisjoint(pattern)
+        frame = thing.gi_frame
+        return frame is not None and not _is_fileless(str(frame.f_globals.get("__name__")), calls=False)
+    if isinstance(thing, io.IOBase):
+        return not isinstance(thing, io.StringIO | io.BytesIO)
+    if isinstance(thing, type):
+        return False
+    if not callable(thing) and not hasattr(type(thing), "__next__"):
+        return False
+    iterates = hasattr(type(thing), "__next__")
+    module = str((None if iterates else getattr(thing, "__module__", None)) or type(thing).__module__)
+    if not iterates and isinstance(getattr(thing, "__self__", None), type) and thing.__name__ == "_make":
+        return False  # of a namedtuple
+    return thing is open or not _is_fileless(module, calls=not iterates)
+
+
+def _is_fileless(module: str, *, calls: bool) -> bool:
+    library = module.split(".", maxsplit=1)[0].lstrip("_")
+    return library in _FILELESS and not module.startswith("pandas.io") and not (calls and library in _OPENING)
+
+
+#: Libraries whose iterators look at no file, and those among them whose functions may.
+_FILELESS: Final = LAZY_LIBRARIES - {"io", "os", "pathlib", "glob"} | {"math", "cmath"}
+_OPENING: Final = frozenset({"numpy", "pandas", "sklearn", "networkx", "csv"})
 
 
 def _why_seen(iterator: object, targets: Sequence[object], files: Sequence[object]) -> str | None:

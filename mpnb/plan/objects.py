@@ -21,7 +21,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from mpnb.plan.advice import instead_of_change
-from mpnb.plan.iterables import Leaf, check_leaf, overlap
+from mpnb.plan.iterables import Leaf, check_leaf, check_pulled, overlap
 from mpnb.plan.library import is_eager, is_open, is_own
 from mpnb.plan.names import read_names
 from mpnb.plan.purity import Finding, inspect_loop
@@ -68,7 +68,11 @@ def check_loop(
     refusal = _check_objects(loop, space, leaves)
     if refusal is not None:
         return Finding(refusal)
-    return inspect_loop(loop, space, [leaf.thing for leaf in leaves], seeded=seeded, trusted=trusted)
+    finding = inspect_loop(loop, space, [leaf.thing for leaf in leaves], seeded=seeded, trusted=trusted)
+    if finding.refusal is None and finding.writes:
+        refusal = next((found for leaf in leaves if (found := check_pulled(leaf, loop)) is not None), None)
+        return finding if refusal is None else Finding(refusal)
+    return finding
 
 
 def _check_objects(loop: Loop, space: Space, leaves: Sequence[Leaf]) -> Refusal | None:
