@@ -451,7 +451,7 @@ export default () => {
         const number = make("b", "", m.done.toLocaleString("en"));
         const parts = [m.total === null ? "" : ` / ${m.total.toLocaleString("en")}`];
         if (m.rate) parts.push(` · ${perSecond(m.rate)}`);
-        if (m.eta !== null) parts.push(` · ${duration(m.eta * 1e4)} left`);
+        if (m.eta !== null) parts.push(` · ${m.eta < 0.95 ? "under 1 s" : duration(m.eta * 1e4)} left`);
         counts.replaceChildren(number, parts.join(""));
         button.disabled = state.stopping;
         button.textContent = state.stopping ? "Stopping" : "Stop";

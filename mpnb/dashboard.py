@@ -214,7 +214,7 @@ class Dashboard:
         if progress.rate:
             parts.append(f"{progress.rate:,.3g}/s")
         if progress.eta_s is not None:
-            parts.append(f"{round_seconds(progress.eta_s)} left")
+            parts.append(f"{round_seconds(progress.eta_s) if progress.eta_s >= 0.95 else 'under 1 s'} left")
         return report.PREFIX + " · ".join(parts)
 
     def _write_line(self, text: str) -> None:

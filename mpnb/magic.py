@@ -343,6 +343,7 @@ class CellTransformer(ast.NodeTransformer):
         if options.explain:
             _show_outlook(run.explain(node))
             run.end("finished")
+            now.last = before  # nothing was run
             cell.tree.body = []
             return cell.tree
         here.run = run

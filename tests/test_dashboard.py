@@ -238,6 +238,8 @@ def test_text_is_one_line_in_a_terminal(shown, capsys, monkeypatch):
     assert "\n" not in written
     assert written.endswith(" \r")
     assert all(part.startswith("[mpnb] ") or not part.strip() for part in written.split("\r"))
+    assert "under 1 s left" in written  # no milliseconds, which nobody can read as they pass
+    assert "ms left" not in written
     assert [set(data) for data, *_ in shown] == [{"text/plain"}]
 
 

@@ -280,6 +280,7 @@ def test_errors_show_only_the_users_lines(loaded):
 def test_explain_runs_nothing(loaded):
     """--explain shows of each site whether it can be split and why not, as text and HTML, and runs nothing of the cell."""
     loaded.check("ran = []; total = 0")
+    loaded.check(f"%%parallel --no-probe\n{SQUARES}")
     result = loaded.check(
         "%%parallel --explain\nran.append('top')\nfor x in range(3):\n    ran.append(x)\n"
         "for x in range(3):\n    total = total * 2 + x\nran"
@@ -294,6 +295,7 @@ def test_explain_runs_nothing(loaded):
     assert (result.result, len(result.displays), result.stdout) == ({}, 1, "")
     assert "mpnb" in result.displays[0]["metadata"]
     assert value(loaded, "ran, total") == ([], 0)
+    assert sites(loaded) == [(2, "list", True, "")]  # of the last run, which this was not
 
 
 def test_explain_runs_nothing_though_planning_fails(loaded):
@@ -530,6 +532,9 @@ def test_help(loaded):
             "--strict",
             "--seed N",
             "--chunk N",
+            "--compare",
+            "--exact",
+            "--trust NAME",
             "--quiet",
         ):
             assert option in paged, option
