@@ -11,30 +11,24 @@ import functools
 import linecache
 import sys
 import threading
-import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import CellType, CodeType, FrameType, FunctionType
+from collections.abc import Callable, Iterable
+from types import CellType, CodeType, FunctionType
 from typing import Any, Final, Self, TypeVar, overload
 
-from mpnb import session as sessions
+from mpnb.brief import Brief
 from mpnb.engine import notebook
 from mpnb.errors import RefusedError
-from mpnb.events import Event, KernelRan, RunEnded, SiteEnded, SiteStarted
-from mpnb.plan import Leaf, check_consumers
+from mpnb.events import Event, RunEnded
 from mpnb.plan.function import FunctionPlan, read_function
 from mpnb.plan.rewrite import BEGIN
 from mpnb.plan.types import Refusal
-from mpnb.record import Record
 from mpnb.serial import SERIAL, Serial, serially
-from mpnb.session import Options, Run, Session, SiteRun, current
+from mpnb.session import Options, Run, Session, current
 from mpnb.view import View
 
 #: How many calls of a function are shown in one cell: a function that is called in a loop must not flood it.
 _SHOWN: Final = 3
-
-#: Seconds that a loop takes before its call gets a run, which costs some 0.1 ms.
-SHORT_S: Final = 0.001
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -231,7 +225,7 @@ class Beginning:
             return SERIAL
         options = self.options
         if options.probe and not options.strict and options.seed is None:
-            return Call(self, session)
+            return Call(session, self.plan.cell, self.plan.names, options, lambda: self.run(session, within=True))
         return self.run(session)
 
     def run(self, session: Session, *, within: bool = False) -> Run:
@@ -251,216 +245,21 @@ class Beginning:
         return self.shown < _SHOWN
 
 
-class Call(Serial):
-    """A call whose loops are all short so far: they run here, and next to nothing is kept of them.
+class Call(Brief):
+    """One call of a function, until one of its loops takes long."""
 
-    The first one that takes long gets the call its run (`Beginning.run`), and goes on as a site of that one. So a
-    function that is called very often with little to do costs a few microseconds more than the plain one.
-    """
-
-    __slots__ = ("beginning", "loops", "run", "session", "status")
-
-    def __init__(self, beginning: Beginning, session: Session) -> None:
-        self.beginning = beginning
-        self.session = session
-        self.loops: dict[int, _Short] = {}
-        self.run: Run | None = None
-        self.status = "finished"
+    __slots__ = ()
 
     def __enter__(self) -> Self:
         self.session.running.append(self)
         return self
 
     def __exit__(self, *how: object) -> None:
-        self.session.running.remove(self)
-        if self.run is not None:
-            self.run.__exit__(*how)  # type: ignore[arg-type]
-            return
         kind = how[0]
-        if isinstance(kind, type):
-            self.status = "stopped" if issubclass(kind, KeyboardInterrupt) else "failed"
-        for loop in self.loops.values():
-            loop.leaves = []
-            loop.frame = loop.own = None
-        self.session.last = self._record
-
-    def is_looping(self) -> bool:
-        """Tell whether iterations of a site are running."""
-        looping = any(loop.opened for loop in self.loops.values())
-        return looping or (self.run is not None and self.run.is_looping())
-
-    def open(self, number: int) -> Any:
-        """A site is reached; one of the run's, once there is one."""
-        frame = sys._getframe(1)  # noqa: SLF001 -- the function's own
-        loop = self.at(number)
-        if isinstance(loop, _Short):
-            if self.run is not None:
-                loop.site = self.run.sites[number]
-                return self.run.open(number, frame)
-            loop.frame = frame
-            loop.leaves = []
-            plan = self.beginning.plan
-            if plan.cell.sites[number].kind in sessions.INLINED:
-                loop.own = sessions.own_names(frame, plan.names)
-            return loop
-        assert self.run is not None
-        return self.run.open(number, frame)
-
-    def at(self, number: int) -> Any:
-        """The site that is under way."""
-        loop = self.loops.get(number)
-        if loop is None:
-            loop = self.loops[number] = _Short(self, number)
-        return loop if loop.site is None else loop.site
-
-    def knows(self, number: int, *called: tuple[str, object]) -> bool:  # type: ignore[override]
-        """Tell whether the functions around a site are the library's that go through what they are given at once."""
-        if self.run is not None:
-            return self.run.knows(number, *called)
-        refusal = check_consumers(self.beginning.plan.cell.sites[number], called)
-        if refusal is not None:
-            self.at(number).refusal = refusal
-        return refusal is None
-
-    def noting(self) -> Any:
-        """Around statements of the user's: as the run has it, if there is one at their end."""
-        return _Noting(self)
-
-    @staticmethod
-    def show(entry: tuple[Any, ...]) -> None:
-        """Replay what an iteration printed, or warned of."""
-        __tracebackhide__ = True
-        Run.show(entry)
-
-    def begin(self) -> Run:
-        """Begin the run, and tell it of the loops that have run already."""
-        run = self.run = self.beginning.run(self.session, within=True)
-        for loop in self.loops.values():
-            loop.tell(run)
-        return run
-
-    def _record(self) -> Record:
-        """The record of a call that never needed a run."""
-        run = Run(self.session, self.beginning.plan.cell, {}, self.beginning.options, [], self.beginning.plan.names)
-        for loop in self.loops.values():
-            loop.tell(run)
-        run.record.add(RunEnded(at=time.perf_counter(), status=self.status))
-        return run.record
-
-
-class _Noting:
-    """What `Run.noting` gives, for a call that may get its run before the statements end."""
-
-    __slots__ = ("call",)
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *how: object) -> None:
-        if self.call.run is not None:
-            self.call.run.noting().__exit__(*how)  # type: ignore[arg-type]
-
-
-class _Short(Serial):
-    """A site that has not taken long, and goes on as the run's where it does."""
-
-    __slots__ = (
-        "began", "call", "count", "frame", "leaves", "number", "opened", "own", "passes", "refusal", "seconds", "site",
-    )  # fmt: skip
-
-    def __init__(self, call: Call, number: int) -> None:
-        self.call = call
-        self.number = number
-        self.site: SiteRun | None = None
-        self.refusal: Refusal | None = None
-        self.frame: FrameType | None = None
-        self.own: Mapping[str, Any] | None = None
-        self.leaves: list[Leaf] = []
-        self.opened = False
-        self.began = self.seconds = 0.0  # when it began first, and what all passes took
-        self.passes = self.count = 0
-
-    def leaf(self, iterable: Any, name: str | None = None) -> Any:  # type: ignore[override]
-        """Note what is really looped over."""
-        self.leaves.append(Leaf(iterable, name))
-        return iterable
-
-    def items(self, iterable: Any) -> Any:  # type: ignore[override]
-        """What the loop runs over in the kernel."""
-        __tracebackhide__ = True
-        return self._items(iter(iterable))
-
-    def _items(self, iterator: Iterator[Any]) -> Iterator[Any]:
-        __tracebackhide__ = True
-        clock = time.perf_counter
-        count = 0
-        began = clock()
-        deadline = began + min(SHORT_S, sessions.PROBE_S)
-        self.opened = True
-        try:
-            for item in iterator:
-                yield item
-                count += 1
-                if clock() >= deadline:
-                    yield from self._longer(iterator, count, began)
-                    return
-        finally:
-            self.opened = False
-            if self.site is None:
-                self.began = self.began or began
-                self.seconds += clock() - began
-                self.count += count
-                self.passes += 1
-
-    def _longer(self, iterator: Iterator[Any], count: int, began: float) -> Iterator[Any]:
-        """Go on as a site of the call's run."""
-        __tracebackhide__ = True
-        run = self.call.run or self.call.begin()
-        self.site = run.open(self.number, self.frame, self.own)
-        self.frame = self.own = None
-        return self.site.go_on(iterator, self.leaves, count, began)
-
-    def tell(self, run: Run) -> None:
-        """Tell a run's record what the loop did before there was a run."""
-        if self.refusal is not None:
-            run.sites[self.number].refuse(self.refusal)
-        if self.passes:
-            number, end = self.number, self.began + self.seconds
-            run.record.add(SiteStarted(at=self.began, site=number, total=None))
-            run.record.add(KernelRan(at=end, site=number, first=0, count=self.count, seconds=self.seconds))
-            run.record.add(SiteEnded(at=end, site=number, iterations=self.count))
-
-    def rest(self) -> Iterator[Any]:  # type: ignore[override]
-        """What the pool has left; asked when the loop's first part has ended."""
-        __tracebackhide__ = True
-        if self.site is not None:
-            yield from self.site.rest()
-
-    def made(self, head: Any) -> Any:
-        """What a comprehension has made in the kernel."""
-        return head if self.site is None else self.site.made(head)
-
-    def collect_list(self, head: Any, rest: Iterable[Any]) -> Any:  # type: ignore[override]
-        """The whole of a comprehension."""
-        return head if self.site is None else self.site.collect_list(head, rest)  # type: ignore[arg-type]
-
-    def collect_set(self, head: Any, rest: Iterable[Any]) -> Any:
-        """See `collect_list`."""
-        return head if self.site is None else self.site.collect_set(head, rest)  # type: ignore[arg-type]
-
-    def collect_dict(self, head: Any, rest: Iterable[Any]) -> Any:
-        """See `collect_list`."""
-        return head if self.site is None else self.site.collect_dict(head, rest)  # type: ignore[arg-type]
-
-    def collect_generator(self, head: Iterator[Any], rest: Iterator[Any]) -> Iterator[Any]:  # type: ignore[override]
-        """A generator expression that is used up at once."""
-        __tracebackhide__ = True
-        yield from head
-        if self.site is not None:
-            yield from self.site.collect_generator(iter(()), rest)
+        if not isinstance(kind, type):
+            self.end("finished")
+        else:
+            self.end("stopped" if issubclass(kind, KeyboardInterrupt) else "failed")
 
 
 class _CallView(View):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from mpnb.brief import Brief
     from mpnb.engine import Engine
     from mpnb.outlook import Outlook
     from mpnb.session import Options, Run
@@ -246,7 +247,7 @@ class _Cell:
     info: Any = None
     trees: int = 0
     marked: bool = True
-    run: Run | None = None
+    run: Run | Brief | None = None
     view: View | None = None
     text: str = ""  # of an expression, which IPython does not announce
 
@@ -330,17 +331,30 @@ class CellTransformer(ast.NodeTransformer):
         from mpnb import session  # not above: this waits for its import, which may still be under way
         from mpnb.view import View
 
-        here.view = None if options.quiet or options.explain else View(always=marked)
-        listeners = [here.view.on_event] if here.view else []
         now = session.current()
-        before = now.last
-        run = now.begin(cell, self.shell.user_ns, options, listeners, source=here.source)
         here.marked = marked
-        if not marked:
-            now.last = before  # a cell that asks for last_run() gets what it gets without `on`
-        if here.view:
-            here.view.attach(run)
+
+        def begin(*, within: bool = False) -> Run:
+            here.view = None if options.quiet or options.explain else View(always=marked)
+            listeners = [here.view.on_event] if here.view else []
+            before = now.last
+            run = now.begin(cell, self.shell.user_ns, options, listeners, source=here.source, within=within)
+            if not marked:
+                now.last = before  # a cell that asks for last_run() gets what it gets without `on`
+            if here.view:
+                here.view.attach(run)
+            return run
+
+        run: Run | Brief
+        if marked or options.strict or not options.probe or options.seed is not None:
+            run = begin()
+        else:
+            from mpnb.brief import Brief
+
+            run = Brief(now, cell, frozenset(), options, lambda: begin(within=True))
+            now.running.append(run)
         if options.explain:
+            assert isinstance(run, session.Run)
             _show_outlook(run.explain(node))
             run.end("finished")
             now.last = before  # nothing was run
@@ -409,8 +423,6 @@ class CellTransformer(ast.NodeTransformer):
             for name in [name for name in self.shell.user_ns if name.startswith(_HIDDEN)]:
                 del self.shell.user_ns[name]
         run.end(status)
-        if not here.marked and any(site.was_split for site in run.record.sites):
-            run.session.last = run.record
         if view is not None:
             view.close()
 
@@ -527,7 +539,7 @@ class _Start(threading.Thread):
         except Exception as error:  # the first cell raises it, and runs serially
             self.error = error
         self.done.set()
-        for room in ("mpnb.jobs", "mpnb.session", "mpnb.view", "mpnb.dashboard"):
+        for room in ("mpnb.jobs", "mpnb.session", "mpnb.view", "mpnb.dashboard", "mpnb.brief"):
             importlib.import_module(room)
 
     def engine(self) -> Engine:

@@ -449,13 +449,13 @@ class SiteRun:
 
     def leaf(self, iterable: Any, name: str | None) -> object:
         """Note what is really looped over, below enumerate() and zip(), and the name that it was reached by."""
-        alone = name is None and sys.getrefcount(iterable) <= _ALONE
+        alone = name is None and sys.getrefcount(iterable) <= ALONE
         if not planning.is_bar(iterable):
             self.leaves.append(planning.Leaf(iterable, name, alone))
             return iterable
         # the bar holds what it goes through once, and some bars hold its __next__ besides
         holders = 1 + hasattr(iterable, "iterable_next")
-        alone = alone and sys.getrefcount(iterable.iterable) <= _ALONE - 1 + holders
+        alone = alone and sys.getrefcount(iterable.iterable) <= ALONE - 1 + holders
         self.leaves.append(planning.Leaf(iterable.iterable, name, alone))
         self.bars.append(Bar(iterable))
         return self.bars[-1]
@@ -1211,7 +1211,7 @@ class _Alone:
         return sys.getrefcount(iterable)
 
 
-_ALONE: Final = _Alone().leaf(iter(()), None)
+ALONE: Final = _Alone().leaf(iter(()), None)
 
 
 class _Reached(BaseException):

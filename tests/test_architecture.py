@@ -83,8 +83,9 @@ MAY_IMPORT = {
     "trial": "engine plan compare",
     "session": "errors imports blas events surroundings drafts filing engine streams plan record worth weight outlook trial bars",
     "view": "events dashboard session",
-    "functions": "errors events engine serial plan record session view",
-    "magic": "errors events engine imports workforce plan record outlook report dashboard session view",
+    "brief": "events serial plan record session worth",
+    "functions": "errors events engine serial plan record session brief view",
+    "magic": "errors events engine imports workforce plan record outlook report dashboard session brief view",
 }
 
 # Looks upward by name, at the moment of use. Each is one too many, so each has its reason.

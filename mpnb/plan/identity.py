@@ -18,6 +18,7 @@ _COPIED: Final = (int, float, complex, str, bytes)
 _CONTAINERS: Final = (list, tuple, set, frozenset, collections.deque, dict)
 #: Objects that are walked through before a nan is taken for granted.
 _PATIENCE: Final = 200_000
+_NEVER_NAN: Final = frozenset({int, str, bool, bytes, type(None)})
 
 
 def is_copied(thing: object) -> bool:
@@ -57,7 +58,8 @@ def nans_in(things: Iterable[object]) -> tuple[bool, bool]:
             return True, True
         if isinstance(thing, dict | set | frozenset) and any(map(is_nan, thing)):
             return True, True
-        todo += [part for part in parts if type(part) not in {int, str, bool, bytes, type(None)}]
+        if not _NEVER_NAN.issuperset(map(type, parts)):  # which is told many times faster than by a loop
+            todo += [part for part in parts if type(part) not in _NEVER_NAN]
     return anywhere, False
 
 

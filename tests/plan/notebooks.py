@@ -169,7 +169,7 @@ warnings.simplefilter("ignore")
 SEED = 11
 random.seed(SEED)
 np.random.seed(SEED)
-X, y = make_classification(n_samples=400, n_features=8, n_informative=4, random_state=SEED)
+X, y = make_classification(n_samples=2000, n_features=8, n_informative=4, random_state=SEED)
 X.shape, np.bincount(y)
 # %%
 names = [f"f{i}" for i in range(X.shape[1])]
@@ -193,7 +193,7 @@ len(X_train), len(X_test)
 models = {
     "logistic": LogisticRegression(max_iter=500),
     "tree": DecisionTreeClassifier(max_depth=4, random_state=SEED),
-    "forest": RandomForestClassifier(n_estimators=10, random_state=SEED),
+    "forest": RandomForestClassifier(n_estimators=60, random_state=SEED),
 }
 # %%
 scores = {}
@@ -312,22 +312,21 @@ import itertools
 from collections import Counter, namedtuple
 from dataclasses import dataclass, field
 # %%
-TEXT = '''It was the best of times, it was the worst of times, it was the age of wisdom,
-it was the age of foolishness, it was the epoch of belief, it was the epoch of incredulity,
-it was the season of Light, it was the season of Darkness, it was the spring of hope, it was the winter of despair.'''
-docs = [f"{TEXT[i * 13 % 200:]} {i} {TEXT[:i % 90]}" for i in range(40)]
+from pydoc_data.topics import topics  # Python's own manual: half a million characters of English
+docs = [text for _, text in sorted(topics.items())]
 len(docs)
 # %%
 def tokens(text):
     return re.findall(r"[a-z]+", text.lower())
 # %%
 tokenized = [tokens(doc) for doc in docs]
-vocabulary = sorted({word for words in tokenized for word in words})
-len(vocabulary), vocabulary[:5]
+everything = sorted({word for words in tokenized for word in words})
+len(everything), everything[:5]
 # %%
 frequency = Counter()
 for words in tokenized:
     frequency.update(words)
+vocabulary = sorted(word for word, _ in frequency.most_common(120))
 frequency.most_common(4)
 # %%
 index = {word: i for i, word in enumerate(vocabulary)}
@@ -362,9 +361,9 @@ class Particle:
         self.v -= self.x * dt
         self.x += self.v * dt
         self.trail.append(self.x)
-particles = [Particle(x=i / 10, v=0.0) for i in range(12)]
+particles = [Particle(x=i / 10, v=0.0) for i in range(150)]
 # %%
-for t in range(30):
+for t in range(300):
     for particle in particles:
         particle.step(0.1)
 sum(p.x for p in particles)
@@ -385,7 +384,7 @@ def is_prime(k):
         if k % d == 0:
             return False
     return True
-primes = [k for k in range(3000) if is_prime(k)]
+primes = [k for k in range(20000) if is_prime(k)]
 len(primes), primes[-1]
 # %%
 gaps = [b - a for a, b in zip(primes, primes[1:])]
@@ -394,14 +393,14 @@ Counter(gaps).most_common(3)
 world = {(1, 0), (2, 1), (0, 2), (1, 2), (2, 2)}
 def neighbours(cell):
     return [(cell[0] + dx, cell[1] + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if dx or dy]
-for generation in range(12):
+for generation in range(200):
     counts = Counter(other for cell in world for other in neighbours(cell))
     world = {cell for cell, count in counts.items() if count == 3 or (count == 2 and cell in world)}
 sorted(world)
 # %%
 collatz = {}
 longest = 0
-for start in range(1, 400):
+for start in range(1, 4000):
     steps, value = 0, start
     while value != 1:
         value = value // 2 if value % 2 == 0 else 3 * value + 1
