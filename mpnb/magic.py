@@ -333,6 +333,7 @@ class CellTransformer(ast.NodeTransformer):
 
         now = session.current()
         here.marked = marked
+        earlier = now.last
 
         def begin(*, within: bool = False) -> Run:
             here.view = None if options.quiet or options.explain else View(always=marked)
@@ -357,7 +358,7 @@ class CellTransformer(ast.NodeTransformer):
             assert isinstance(run, session.Run)
             _show_outlook(run.explain(node))
             run.end("finished")
-            now.last = before  # nothing was run
+            now.last = earlier  # nothing was run
             cell.tree.body = []
             return cell.tree
         here.run = run

@@ -1282,7 +1282,8 @@ def _refused(plan: SitePlan, refusal: Refusal | None) -> dict[str, Any]:
 
 def _refused_error(refusal: Refusal) -> RefusedError:
     where = f"line {refusal.line}" if refusal.column is None else place((refusal.line, refusal.column))
-    return RefusedError(f"{where}: {refusal.told((refusal.line, refusal.column or 0))} [{refusal.code}]")
+    why = refusal.told((refusal.line, refusal.column or 0))
+    return RefusedError(f"{why if where in why else f'{where}: {why}'} [{refusal.code}]")
 
 
 class _interrupts_set_flag:  # noqa: N801 -- reads as a clause: with _interrupts_set_flag(run)

@@ -398,6 +398,8 @@ def test_strict_makes_a_refusal_an_error(loaded, cell, line, named):
     assert strict.ename == "RefusedError", strict
     assert line in strict.evalue
     assert named in strict.evalue
+    places = re.findall(r"line \d+ col \d+", strict.evalue)
+    assert len(places) == len(set(places)), strict.evalue
     free = loaded.check(f"%%parallel --no-probe\n{cell}")
     assert not any(parallel for _, _, parallel, _ in sites(loaded))
     said = summary(free)
