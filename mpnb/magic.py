@@ -332,13 +332,13 @@ class CellTransformer(ast.NodeTransformer):
         from mpnb.view import View
 
         now = session.current()
+        before = now.last
         here.marked = marked
         earlier = now.last
 
         def begin(*, within: bool = False) -> Run:
             here.view = None if options.quiet or options.explain else View(always=marked)
             listeners = [here.view.on_event] if here.view else []
-            before = now.last
             run = now.begin(cell, self.shell.user_ns, options, listeners, source=here.source, within=within)
             if not marked:
                 now.last = before  # a cell that asks for last_run() gets what it gets without `on`

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+import async_runs
 import numpy as np
 import pytest
 
@@ -101,4 +102,4 @@ def test_asyncios_run_in_executor(names: dict[str, Any]) -> None:
         with Executor(2) as executor:
             return await asyncio.gather(*(loop.run_in_executor(executor, cost, point) for point in points))
 
-    assert asyncio.run(main()) == [cost(point) for point in points]
+    assert async_runs.run(main()) == [cost(point) for point in points]

@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+import async_runs
 import pytest
 
 from mpnb.errors import CodecError, TaskTimeoutError, WorkerDiedError
@@ -147,7 +148,7 @@ def test_asyncio(executor: Executor) -> None:
         loop = asyncio.get_running_loop()
         return await asyncio.gather(*(loop.run_in_executor(executor, pow, 2, k) for k in range(20)))
 
-    assert asyncio.run(main()) == [2**k for k in range(20)]
+    assert async_runs.run(main()) == [2**k for k in range(20)]
 
 
 def test_what_was_submitted_is_done_before_the_process_ends(tmp_path: Path) -> None:

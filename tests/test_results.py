@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import async_runs
 import pytest
 
 from mpnb.errors import MpnbError, PoolClosedError, TaskTimeoutError, WorkerDiedError
@@ -111,7 +112,7 @@ def test_results_can_be_awaited(pool: Pool) -> None:
     async def _of(result: Any) -> Any:
         return await result
 
-    assert asyncio.run(main()) == [8, [1, 2], None]
+    assert async_runs.run(main()) == [8, [1, 2], None]
 
 
 def test_the_first_failure_in_order_is_raised_when_all_are_done(pool: Pool) -> None:

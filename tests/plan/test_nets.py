@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -79,6 +80,17 @@ def bench() -> Iterator[Bench]:
     bench.close()
 
 
+def _heeds_flags() -> bool:
+    """Tell whether `np.add.at` leaves a read-only array alone, as it does from numpy 2.5 on."""
+    array = np.zeros(1)
+    array.flags.writeable = False
+    try:
+        np.add.at(array, 0, 1)
+    except ValueError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_a_net_trips_and_the_loop_goes_on_at_the_right_iteration(bench: Bench, name: str) -> None:
     """The state is the plain cell's, and the site names what happened, and the iteration from which the kernel went on."""
@@ -90,6 +102,8 @@ def test_a_net_trips_and_the_loop_goes_on_at_the_right_iteration(bench: Bench, n
     plain = bench.run(SETUP + helper, cell, "plain")
     here = bench.run(SETUP + helper, cell, "pool")
     assert not here.differs_from(plain)
+    if name == "a small array, past its own flag" and _heeds_flags():
+        pytest.skip("this numpy heeds the flag: an error in the worker, and the kernel goes on")
     record = bench.session.last
     assert record is not None
     (site,) = record.sites
