@@ -334,7 +334,6 @@ class CellTransformer(ast.NodeTransformer):
         now = session.current()
         before = now.last
         here.marked = marked
-        earlier = now.last
 
         def begin(*, within: bool = False) -> Run:
             here.view = None if options.quiet or options.explain else View(always=marked)
@@ -358,7 +357,7 @@ class CellTransformer(ast.NodeTransformer):
             assert isinstance(run, session.Run)
             _show_outlook(run.explain(node))
             run.end("finished")
-            now.last = earlier  # nothing was run
+            now.last = before  # nothing was run
             cell.tree.body = []
             return cell.tree
         here.run = run
