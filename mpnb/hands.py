@@ -271,6 +271,7 @@ class Hands:
         while self._inbox:
             match self._inbox.popleft():
                 case ("open", OpenJob() as job, scheduler.JobOpened() as event):
+                    self.templates.pause(on=True)
                     self._jobs[job.number] = job
                     self._digests.update(part.digest for part in job.parts)
                     if job.timeout_s is not None:
@@ -381,6 +382,8 @@ class Hands:
 
     def _release(self, job_number: int) -> None:
         job = self._jobs.pop(job_number)
+        if not self._jobs:
+            self.templates.pause(on=False)
         self._timed.discard(job_number)
         if not self._timed:
             self._tick_s = TICK_S

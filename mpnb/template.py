@@ -1,9 +1,9 @@
 """The process that workers are forked from: it has one thread, imports what they need, forks, and reaps.
 
-    kernel → template   fork (with the worker's socket and word), import
-    template → kernel   forked, refused, exited, imported
+    kernel → template   fork (with the worker's socket and word), import, import ahead
+    template → kernel   forked, refused, exited, importing (and may be stopped meanwhile), imported
 
-Imports are asked of a template that has no workers yet: what is unfit to be forked is then thrown away with it.
+A pool has a template import ahead that has no workers yet: what is unfit to be forked is then thrown away with it.
 
 What a forked process becomes, `become` says: here a worker of a pool.
 
@@ -70,6 +70,8 @@ class Template:
                         self._fork(number, threads, message.fds)
                     case ("import", names):
                         self._import(names)
+                    case ("import ahead", names):
+                        self._import_ahead(names)
                     case note:
                         self.hear(note)
 
@@ -110,6 +112,16 @@ class Template:
         for fd in fds:
             os.close(fd)
         wire.send(self._sock, ("forked", number, pid))
+
+    def _import_ahead(self, names: tuple[str, ...]) -> None:
+        """Import these, before there are any workers; the kernel may stop this process meanwhile."""
+        # SIGTERM would wait until it goes on; without workers there is nothing to see to in the end.
+        end = worker.watch_lifeline(os.dup(self._lifeline), signal.SIGKILL)
+        if end is not None:
+            wire.send(self._sock, ("importing",))
+        self._import(names)
+        if end is not None:
+            os.close(end)
 
     def _import(self, names: tuple[str, ...]) -> None:
         """Import these; tell which are unfit for a template, the processor's time that it took, and what is loaded."""

@@ -4,6 +4,8 @@
                       ├─ it was worth it ─► it forks from now on; the old one goes when its last worker has gone
                       └─ light, or unfit (a thread, a failure) ─► thrown away, and nothing has changed
 
+While a job is open the import stands still, so that the workers have the cores.
+
 So no fork ever waits for an import, and whatever an import does to its process, it does to one without workers.
 Lives in the pool's I/O thread; starts and ends processes, decides nothing about workers.
 """
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import time
@@ -40,6 +43,7 @@ class Template:
     names: tuple[str, ...] = ()
     modules: frozenset[str] = frozenset()
     asked: bool = False  # what it has imported
+    stoppable: bool = False  # its process ends with the kernel even while it is stopped
     lost: bool = False
     incoming: wire.Incoming = field(default_factory=wire.Incoming)
 
@@ -76,6 +80,8 @@ class Templates:
         self.module_s = MODULE_S
         self._next: Template | None = None
         self._next_until = 0.0
+        self._paused = False
+        self._tried: tuple[str, ...] = ()
         self._old: list[Template] = []
         self._names: dict[str, None] = {}
         self._unfit: dict[str, str] = {}  # name -> why
@@ -117,26 +123,39 @@ class Templates:
         self._names.update(dict.fromkeys(names))
         self._prepare()
 
+    def pause(self, *, on: bool) -> None:
+        """Let the import stand still, or go on; none begins meanwhile."""
+        if on == self._paused:
+            return
+        self._paused = on
+        if self._next is None:
+            if not on:
+                self._prepare()
+        elif self._next.stoppable:
+            self._next.process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
+        self._next_until = time.perf_counter() + LIMIT_S
+
     @property
     def deadline(self) -> float | None:
         """When to call `tick`, on the clock `time.perf_counter`."""
-        return self._next_until if self._next is not None else None
+        return self._next_until if self._next is not None and not self._paused else None
 
     def tick(self, now: float) -> None:
         """Give up an import that takes too long."""
-        if self._next is not None and now >= self._next_until:
+        if self._next is not None and not self._paused and now >= self._next_until:
             self._reject(self._next, dict.fromkeys(self._next.names, f"it took longer than {LIMIT_S:g} s"))
 
     def _prepare(self) -> None:
         names = tuple(name for name in self._names if name not in self._unfit)
-        if self._next is not None or not names or not hasattr(os, "fork"):
-            return  # the one under way ends here again
+        if self._next is not None or self._paused or names == self._tried or not hasattr(os, "fork"):
+            return  # the one under way ends here again, and so does the pause
         if self.current is not None and set(names) <= {*self.current.names, *self.current.modules}:
             return
+        self._tried = names
         template = self._next = self._start()
         template.names, template.asked = names, True
         self._next_until = time.perf_counter() + LIMIT_S
-        self._tell(template, ("import", names))
+        self._tell(template, ("import ahead", names))
 
     def _imported(
         self, template: Template, unfit: tuple[tuple[str, str], ...], seconds: float, modules: tuple[str, ...]
@@ -156,6 +175,7 @@ class Templates:
             self._reject(template, {})
             return
         self._next = None
+        template.process.send_signal(signal.SIGCONT)  # it may have been stopped after its last word
         if self.current is not None:
             self._old.append(self.current)
         self.current = template
@@ -170,8 +190,7 @@ class Templates:
         template.lost = True
         template.process.kill()
         template.process.wait()
-        if unfit or set(self._names) - set(self._unfit) - set(template.names):
-            self._prepare()
+        self._prepare()
 
     # ------------------------------------------------------------ processes
 
@@ -200,6 +219,10 @@ class Templates:
             return
         for message in messages:
             match message.note:
+                case ("importing",):
+                    template.stoppable = True
+                    if self._paused:
+                        template.process.send_signal(signal.SIGSTOP)
                 case ("imported", _names, unfit, seconds, modules):
                     self._imported(template, unfit, seconds, modules)
                 case _:

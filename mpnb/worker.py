@@ -528,14 +528,14 @@ def let_warnings_pass() -> None:
     warnings._filters_mutated()  # type: ignore[attr-defined]
 
 
-def watch_lifeline(fd: int, number: int = signal.SIGKILL) -> None:
+def watch_lifeline(fd: int, number: int = signal.SIGKILL) -> int | None:
     """Have the system send this process signal `number` when the other end of the pipe `fd` is closed.
 
     The kernel's process holds the other end, so this sees its death even where a task holds the GIL. Linux only;
-    elsewhere the reader thread sees it as soon as it can run.
+    elsewhere the reader thread sees it as soon as it can run. Gives the descriptor that has to stay open for it.
     """
     if not sys.platform.startswith("linux"):
-        return
+        return None
     # Opened anew, because the process to be told belongs to the open file, which all workers would share.
     own = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
@@ -548,6 +548,7 @@ def watch_lifeline(fd: int, number: int = signal.SIGKILL) -> None:
         at_end = False
     if at_end:  # it was closed before anyone watched
         os.kill(os.getpid(), number)
+    return own
 
 
 def keep_freed_memory() -> None:

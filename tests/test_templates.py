@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,6 +52,31 @@ def has(name):
     time.sleep(0.05)
     return os.getpid(), name in sys.modules
 """
+
+
+KERNEL = """
+import psutil, time
+from mpnb.pool import Pool
+pool = Pool(2)
+pool.start()
+pool.preload(["endless_import"])
+templates = pool._hands.templates
+while not (pool.ready == 2 and templates._next is not None and templates._next.stoppable):
+    time.sleep(0.005)
+result = pool.map_async(time.sleep, [60] * 2)
+while psutil.Process(templates._next.process.pid).status() != psutil.STATUS_STOPPED:
+    time.sleep(0.005)
+print(*pool.pids(), templates.current.process.pid, templates._next.process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process still runs; a zombie that nobody has waited for does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def in_workers(pool: Pool, name: str) -> set[bool]:
@@ -105,6 +132,42 @@ def test_no_call_waits_for_an_import(pool: Pool, folder: Path) -> None:
     assert pool._hands.templates._next is not None
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there it would end with the kernel")
+def test_an_import_stands_still_while_a_job_runs(pool: Pool, folder: Path) -> None:
+    """The workers have the cores; it goes on when they are done, and none begins meanwhile."""
+    (folder / "endless_import.py").write_text("while True: pass\n")
+    templates = pool._hands.templates
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(HAS, names)
+    pool.preload(["endless_import"])
+    process = wait_for(lambda: templates._next is not None and templates._next.stoppable and templates._next.process)
+    state = psutil.Process(process.pid)
+    assert state.status() != psutil.STATUS_STOPPED
+    result = pool.map_async(names["has"], ["os"] * 20, chunksize=1)
+    wait_for(lambda: state.status() == psutil.STATUS_STOPPED)
+    assert len(result.get(LIMIT_S)) == 20
+    wait_for(lambda: state.status() != psutil.STATUS_STOPPED)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there it is stopped")
+def test_a_stopped_import_ends_with_the_kernel(tmp_path: Path) -> None:
+    """A process that is stopped takes no notice of most signals."""
+    (tmp_path / "endless_import.py").write_text("while True: pass\n")
+    (tmp_path / "kernel.py").write_text(KERNEL)
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).resolve().parent.parent)]),
+    }
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "kernel.py")], stdout=subprocess.PIPE, text=True, env=environ
+    ) as kernel:
+        assert kernel.stdout is not None
+        pids = [int(word) for word in kernel.stdout.readline().split()]
+        assert len(pids) == 4
+        kernel.kill()
+    wait_for(lambda: not any(is_alive(pid) for pid in pids))
+
+
 @pytest.mark.parametrize(
     ("body", "why"),
     [
@@ -137,6 +200,8 @@ def test_light_imports_replace_nobody(pool: Pool) -> None:
     pool.preload(["colorsys"])
     wait_for(lambda: pool._hands.templates._next is not None)
     wait_for(lambda: pool._hands.templates._next is None)
+    assert in_workers(pool, "colorsys") == {False}
+    assert pool._hands.templates._next is None  # what was found to be light is not tried again after every job
     assert pool.pids() == before
     assert pool.ready == 2
 
