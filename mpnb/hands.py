@@ -666,6 +666,7 @@ class Hands:
 
     def _end(self) -> None:
         """Close everything; every process of the pool is gone when this returns."""
+        _every.discard(self)  # or a forked process would close descriptors that are somebody else's by then
         self._stopping = True
         self._fail_jobs(self.failure or MpnbError("the pool was shut down"))
         for job in self._jobs.values():
