@@ -10,6 +10,7 @@ import ast
 import builtins
 import operator
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 
 from mpnb.collector import collector_paused
@@ -23,6 +24,8 @@ from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 _Comprehension = TypeVar("_Comprehension", bound=Comprehension)
 
 #: Builtins that use up a generator expression or map at once.
+#: Consumers, those of libraries as well, that put what they are given in a place by its hash.
+_HASHING: Final = frozenset({"set", "frozenset", "dict", "Counter", "OrderedDict", "mode", "multimode"})
 CONSUMERS: Final = frozenset({"list", "sum", "max", "min", "sorted", "dict", "set", "tuple", "frozenset", "any", "all"})
 _USE_UP: Final = EAGER.keys() - {"starmap"}
 #: With one of these in a cell, its names could be seen while it runs: it is left alone.
@@ -289,22 +292,27 @@ class _SiteFinder:
 
         `called` are functions of libraries that are told by what they are when the cell runs.
         """
+
+        def hashing(loop: Loop | Refusal) -> Loop | Refusal:
+            named = {consumer, *(each.attr if isinstance(each, ast.Attribute) else _text(each) for each in called)}
+            return replace(loop, hashed=True) if isinstance(loop, Loop) and not named.isdisjoint(_HASHING) else loop
+
         match inner:
             case ast.GeneratorExp():
                 label = self._shown(node)
-                site = self._site("generator", inner, label, read_comprehension(inner, label, consumer))
+                site = self._site("generator", inner, label, hashing(read_comprehension(inner, label, consumer)))
                 if site.loop is None:
                     return None
                 split = rewrite_comprehension(self._first_visited(inner), site.number, site.loop)
             case ast.Call(ast.Name("map" | "filter"), [function, _, *_]):
                 label = self._shown(node)
-                site = self._site("map", inner, label, read_map(inner, label, consumer))
+                site = self._site("map", inner, label, hashing(read_map(inner, label, consumer)))
                 if site.loop is None:
                     return None
                 split = rewrite_map(alike(inner, args=[function, *self._visited(inner.args[1:])]), site.number)
             case ast.Call(ast.Name("starmap") | ast.Attribute(ast.Name(), "starmap") as starmap, [function, _]):
                 label = self._shown(node)
-                site = self._site("map", inner, label, read_map(inner, label, consumer))
+                site = self._site("map", inner, label, hashing(read_map(inner, label, consumer)))
                 if site.loop is None:
                     return None
                 called = (*called, starmap)

@@ -114,10 +114,14 @@ def _nan_at(
     loop: Loop, space: Space, inspector: Inspector, summary: Summary, iterables: Sequence[object]
 ) -> Refusal | None:
     """Where a nan that is sent would be looked for, which is found where it is the same object, and only there."""
-    by_key = loop.kind in {"set", "dict"} or any(
-        effect.form in {"add", "discard", "update"}
-        or (effect.form in {"setitem", "augitem", "tally"} and isinstance(space.get(effect.target), dict))
-        for effect in loop.effects
+    by_key = (
+        loop.kind in {"set", "dict"}
+        or loop.hashed
+        or any(
+            effect.form in {"add", "discard", "update"}
+            or (effect.form in {"setitem", "augitem", "tally"} and isinstance(space.get(effect.target), dict))
+            for effect in loop.effects
+        )
     )
     if not by_key and inspector.compares is None and inspector.looks_up is None:
         return None

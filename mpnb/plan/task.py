@@ -18,6 +18,7 @@ from mpnb.plan.space import Space
 from mpnb.plan.types import Loop
 
 _SCOPE: Final = "_mpnb_scope"
+_TASK: Final = "_mpnb_task"
 #: Comprehensions that Python makes a function of, and how it calls that: the name of what is made inside tells.
 _OWN_FUNCTION: Final = {"generator": "<genexpr>"} | (
     {} if sys.version_info >= (3, 12) else {"list": "<listcomp>", "set": "<setcomp>", "dict": "<dictcomp>"}
@@ -36,7 +37,7 @@ def make_task(loop: Loop, filename: str, space: Space) -> types.FunctionType:
     defaults: list[object] = [functools.partial(entry, uses)]
     if loop.copied:
         defaults.append(tuple(snapshot(loop.sliced[name], space.get(name)) for name in loop.copied))
-    return types.FunctionType(code, space.globals, code.co_name, tuple(defaults), cells)
+    return types.FunctionType(code, space.globals, _TASK, tuple(defaults), cells)
 
 
 def _compiled(loop: Loop, filename: str, space: Space) -> types.CodeType:
@@ -54,7 +55,12 @@ def _compiled(loop: Loop, filename: str, space: Space) -> types.CodeType:
     code = codes.inner(codes.inner(compile(module, filename, "exec"), _SCOPE), task.name)
     own = _OWN_FUNCTION.get(loop.kind)
     inside = space.place + (f"{own}." if own else "")
-    return codes.renamed(code, f"{code.co_qualname}.<locals>.", inside)
+    named = codes.renamed(code, f"{code.co_qualname}.<locals>.", inside)
+    if loop.kind != "for":
+        return named
+    # what traceback.format_exc() in the loop calls the place of a line
+    place = space.place.removesuffix(".<locals>.") or "<module>"
+    return named.replace(co_name=place.rpartition(".")[2], co_qualname=place)
 
 
 def _use(form: str, target: object) -> str | None:

@@ -170,6 +170,7 @@ class Loop:
     iterable: ast.expr
     body: tuple[ast.stmt, ...]
     consumer: str = ""
+    hashed: bool = False  # what it gives is put in a place by its hash, as in a Counter
     returns: tuple[ast.Return | None, ...] = ()
     closing: Mapping[str, str] = field(default_factory=dict)
     sliced: Mapping[str, Slices] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""More cells of `test_cells`: files that iterations write, look at and map, and what loops over files looks at."""
+"""More cells of `test_cells`: files that iterations write, look at and map; places in a traceback; the one nan."""
 
 from __future__ import annotations
 
@@ -161,4 +161,22 @@ FILES: list[Row] = [
     _cell("the name of a mapped array", "names = [(os.path.basename(big.filename), big.mode, big.offset, n) for n in range(4)]", True),
     _cell("attributes of arrays are sent", "tags = [(array.tag, int(array.sum())) for array in arrays]", True),
     _cell("attributes of arrays come home", "made = [(lambda a: a)(tagged(n)) for n in range(3)]\ntags = [array.tag for array in made]", None),
+]  # fmt: skip
+
+NAN = "import statistics\nfrom collections import Counter, OrderedDict\nnan = float('nan')\nxs = [3, 1, 2, 5]"
+BAD = "import traceback\nout = []\ndef bad(x):\n    if x % 2: raise ValueError(x)\n    return x"
+PLACES = "[(f.lineno, f.name, f.line) for f in traceback.extract_tb(e.__traceback__)]"
+
+FOUND: list[Row] = [
+    ("nan: counted", NAN, "counts = Counter(nan for x in xs)", False),
+    ("nan: counted in tuples", NAN, "counts = Counter((nan, x % 2) for x in xs)", False),
+    ("nan: counted by map", NAN, "counts = Counter(map(lambda x: nan, xs))", False),
+    ("nan: keys in order", NAN, "found = OrderedDict((nan, x) for x in xs)", False),
+    ("nan: a set of a generator", NAN, "found = set(nan for x in xs)", False),
+    ("nan: a set of a map", NAN, "count = len(set(map(lambda x: nan, xs)))", False),
+    ("nan: a dict of pairs", NAN, "found = dict((nan, x) for x in xs)", False),
+    ("nan: most frequent", NAN, "modes = statistics.multimode(nan for x in xs)", False),
+    ("counted where there is no nan", NAN.replace("nan = float('nan')\n", ""), "counts = Counter(x % 2 for x in xs)", True),
+    ("place in a traceback: the cell", BAD, f"for x in range(4):\n    try: bad(x)\n    except ValueError as e: out.append({PLACES})\n", True),
+    ("place in a traceback: printed", BAD, "for x in range(4):\n    try: bad(x)\n    except ValueError: traceback.print_exc()\n", True),
 ]  # fmt: skip

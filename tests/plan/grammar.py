@@ -262,11 +262,55 @@ SLICED: Final = {
 }
 
 
+#: Where a cell that writes files does so: places of its own for each iteration, one for all, and other names of those.
+FILES: Final = (
+    "f'f{len_({v})}.txt'", "f'f{str({v})[:2]}.txt'.replace('/', '_')", "'one.txt'", "'f1.txt'", "'./d/../f1.txt'", "os.path.abspath('one.txt')",
+    "f'd/{len_({v})}'", "'d/x'", "'link'", "'hard'", "'old.txt'", "'e/new'", "f'e/{len_({v})}/x'", "Path('d', 'x')", "b'one.txt'", "'none/x'",
+)  # fmt: skip
+FILES_SETUP: Final = """
+import glob, json, shutil
+from pathlib import Path
+os.mkdir('d')
+for name in ('old.txt', 'd/x', 'f1.txt'):
+    Path(name).write_text('1')
+os.symlink('old.txt', 'link')
+os.link('old.txt', 'hard')
+def save(path, x):
+    with open(path, 'w') as file:
+        print(str(x), file=file)
+    return len(str(x))
+def load(path):
+    try:
+        with open(path) as file: return file.read()
+    except OSError as error: return type(error).__name__
+def sure(path):
+    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+    return path
+"""
+#: What is done there: `{p}` and `{q}` are two of those places, `{v}` is the loop variable, `{e}` an expression.
+FILING: Final = (
+    *["save({p}, {e})"] * 4, "with open({p}, 'w') as file:\n    file.write(str({v}))\n    print({v}, 'x', file=file)", "Path(os.fsdecode({p})).write_text(str({v}))",
+    "open({p}, 'wb').write(b'%d' % len_({v}))", "with open({p}, 'w') as file:\n    file.write('a' * 3)\n    t = 1 / (len_({v}) - 2)\n    file.write('b')",
+    "os.makedirs({p}, exist_ok=True)", "save(sure('e/new'), {v})", "os.makedirs(f'e/{{len_({v})}}', exist_ok=True)", "if not os.path.exists('e'): os.mkdir('e')",
+    "if os.path.exists({p}): out.append({v})", "out.append(load({p}))", "print(load({p}))", "t = load({p})\nsave({q}, t)", "out.append(sorted(os.listdir('d')))",
+    "print(len(os.listdir()))", "out.append(sorted(glob.glob('*.txt')))", "print(sum(len(files) for _, _, files in os.walk('.')))", "out.append(os.path.isdir('e'))",
+    "try:\n    with open({p}, 'x') as file: file.write(str({v}))\nexcept FileExistsError:\n    print('there')", "shutil.copy({p}, {q})", "out.append(os.path.getsize({p}))",
+    "file = open({p}, 'w')\nfile.write(str({v}))", "file = open({p}, 'w')\nfile.write(str({v}))\nfile.close()", "np.save('a.npy', np.arange(len_({v})))", "with open({p}, 'a') as file: file.write('+')",
+    "with open({p}) as one, open({q}, 'w') as two: two.write(one.read() + str({v}))", "json.dump([len_({v})], open({p}, 'w'))", "with open({p}, 'w+') as file:\n    file.write('abc')\n    file.seek(1)\n    print(file.read())",
+    "os.remove({p})", "os.rename({p}, {q})", "out.append(open({p}, 'w'))", "gen = (save(name, {v}) for name in [{p}, {q}])\ntotal += next(gen)",
+)  # fmt: skip
+#: What a loop that writes files runs over, besides the usual.
+FILED_OVER: Final = (
+    "os.listdir('.')", "sorted(os.listdir('d'))", "Path('d').iterdir()", "sorted(Path('.').rglob('*'))", "Path('.').rglob('*')", "os.walk('.')",
+    "map(os.path.exists, ['one.txt', 'f1.txt', 'd/x'])", "glob.iglob('**', recursive=True)", "map(load, ['one.txt', 'old.txt', 'd/x'])", "open('old.txt')",
+)  # fmt: skip
+
+
 class Writer:
     """Writes one cell from a seed and a number.
 
-    `focus`: helpers of `HIDDEN` that it uses, `aliases` that it has, or loops that are `sliced`; every seventh cell has
-    some of these.
+    `focus`: helpers of `HIDDEN` that it uses, `aliases` that it has, loops that are `sliced`, or that write `files`; every
+    seventh cell has some of either.
     """
 
     def __init__(self, seed: int, number: int, focus: tuple[str, ...] = ()) -> None:
@@ -279,6 +323,7 @@ class Writer:
         self.variable = "i"
         self.others: list[str] = []
         self.has_sliced = "sliced" in focus or number % 7 == 3
+        self.has_files = "files" in focus or number % 7 == 5
         self.sliced = ""  # what the loop reads and sets at its own index
 
     def one(self, *choices: str) -> str:
@@ -289,7 +334,7 @@ class Writer:
 
     def write(self) -> tuple[str, str]:
         """The set-up cell and the cell."""
-        setup = [SETUP]
+        setup = [SETUP + FILES_SETUP if self.has_files else SETUP]
         aliases = 3 if "aliases" in self.focus else self.random.choice([0, 0, 0, 0, 1, 1, 2])
         setup += [self.one(*ALIASES) for _ in range(aliases)]
         wanted = sorted(HIDDEN.keys() & set(self.focus))
@@ -502,7 +547,15 @@ class Writer:
             f"{name} = (k for k in range(3)); out.append(next({name}))", f"{name} = lambda: {self.variable}", f"{name} = grid[1]", f"{name} += [1]",
         )  # fmt: skip
 
+    def filing(self) -> str:
+        """What writes files, or looks at them."""
+        v = self.variable
+        places = [self.one(*FILES).replace("{v}", v) for _ in range(2)]
+        return self.one(*FILING).format(p=places[0], q=places[1], v=v, e=self.expression())
+
     def statement(self, depth: int) -> str:
+        if self.has_files and self.chance(0.35):
+            return self.filing()
         kind = self.random.random()
         v = self.variable
         if kind < 0.42 or depth > 2:
@@ -579,6 +632,8 @@ class Writer:
         if self.has_sliced and self.chance(0.7):
             self.sliced = self.one(*SLICED)
             iterable = self.one(*SLICED[self.sliced].split("|"), self.iterable())
+        elif self.has_files and self.chance(0.2):
+            iterable = self.one(*FILED_OVER)
         else:
             iterable = self.iterable()
         target = self.target(iterable)
