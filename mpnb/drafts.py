@@ -114,6 +114,8 @@ class Drafts:
             return None
         if self._is_in_use(path):
             return None
+        if "x" in mode:
+            self._is_own(path, keys_of(path))
         draft = _Draft(len(self.effects))
         try:
             opened: Any = _open(file, mode, *rest, draft.begin)  # type: ignore[call-overload]

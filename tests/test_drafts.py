@@ -105,6 +105,7 @@ def test_nothing_happens_until_it_is_put_in_place(folder, code):
         ("open('a', 'w').write('1'); open('a').read()", "looks at 'a'"),
         ("open('a', 'w').write('1'); os.path.getsize('a')", "looks at 'a'"),
         ("open('sub/a', 'w').write('1'); os.path.exists('link/a')", "looks at 'link/a'"),
+        ("open('a', 'x').write('1'); open('a', 'x')", "looks at 'a'"),
         ("KEPT.append(open('a', 'w'))", "leaves 'a' open"),
     ],
 )
