@@ -230,3 +230,19 @@ def test_templates_end_with_the_pool(pool: Pool, folder: Path) -> None:
     pool.terminate()
     assert time.perf_counter() - began < 2
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_a_process_that_is_forked_later_leaves_a_pool_alone_that_has_ended() -> None:
+    """The numbers of its descriptors are somebody else's by then, and stay open in the child."""
+    made = Pool(1)
+    assert made.map(abs, [-1]) == [1]
+    ended = made._hands
+    made.terminate()
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(32)]
+    child = os.fork()
+    if child == 0:
+        os._exit(sum(not os.path.exists(f"/dev/fd/{fd}") for fd in taken))
+    assert os.waitpid(child, 0)[1] == 0
+    assert ended is not None
+    for fd in taken:
+        os.close(fd)
