@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from mpnb import session as sessions
 from mpnb import worth
+from mpnb.applied import why_plain
 from mpnb.events import KernelRan, RunEnded, SiteEnded, SiteStarted
 from mpnb.plan import Leaf, check_consumers, is_bar
 from mpnb.plan.types import CellPlan, Refusal
@@ -106,6 +107,21 @@ class Brief(Serial):
         if refusal is not None:
             self.at(number).refusal = refusal
         return refusal is None
+
+    def owner(  # type: ignore[override]
+        self, number: int, thing: Any, method: str, *, rows: bool, skips: bool
+    ) -> Any:
+        """Note whose `apply` or `map` is about to be called; where it is pandas', there is a run from now on."""
+        short = self.at(number)
+        if isinstance(short, _Short):
+            why = why_plain(thing, method, rows=rows)
+            if why:
+                short.refusal = Refusal("unknown-call", self.cell.sites[number].line, method, why)
+                return thing
+            short.begin()  # a call of pandas' takes as long as that
+        assert self.run is not None
+        frame = sys._getframe(1)  # noqa: SLF001 -- as in `open`
+        return self.run.owner(number, thing, method, rows=rows, skips=skips, frame=frame)
 
     def noting(self) -> Any:
         """Around statements of the user's: as the run has it, if there is one at their end."""
@@ -224,6 +240,11 @@ class _Short(Serial):
         self.site = run.open(self.number, self.frame, self.own)
         self.frame = self.own = None
         return self.site
+
+    def begin(self) -> None:
+        """Be a site of the run from now on, which has not been reached yet."""
+        run = self.brief.run or self.brief.begin()
+        self.site = run.sites[self.number]
 
     def let_go(self) -> None:
         """Hold nothing of the user's any more."""

@@ -570,10 +570,11 @@ def _help() -> str:
         for path in paths:
             features.append(describe(load(path)))
 
-    For loops, comprehensions, map(f, xs) and generator expressions given to list, sum, max and the like are split
-    where that can be shown to be safe; the others stay serial, and one line says why: where, what, and what to write
-    instead. It ends in a code, as [carried]: `%parallel why carried` explains that, with a cell before and after.
-    `mpnb.last_run()` shows what became of the cell, and its `.sites` what became of each loop.
+    For loops, comprehensions, map(f, xs), generator expressions given to list, sum, max and the like, and pandas'
+    s.apply(f), s.map(f) and df.apply(f, axis=1) are split where that can be shown to be safe; the others stay serial,
+    and one line says why: where, what, and what to write instead. It ends in a code, as [carried]: `%parallel why
+    carried` explains that, with a cell before and after. `mpnb.last_run()` shows what became of the cell, and its
+    `.sites` what became of each loop.
 
     """
     return text + _parser().format_help().replace("usage: ", "").replace("\n", "\n    ")

@@ -33,6 +33,18 @@ class Serial:
         """Tell whether the functions around a site use it up at once: there is no need to know."""
         return False
 
+    @staticmethod
+    def owner(_number: int, thing: Any, _method: str, **_how: bool) -> Any:
+        """Whose `apply` or `map` is about to be called: as it is."""
+        return thing
+
+    @staticmethod
+    def stand_in(function: Any) -> Any:
+        """What pandas is to call: the function itself."""
+        return function
+
+    applied = stand_in
+
     def noting(self) -> Serial:
         """Around statements of the user's."""
         return self

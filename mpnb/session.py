@@ -27,8 +27,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-from mpnb import blas, drafts, filing, worth
+from mpnb import applied, blas, drafts, filing, worth
 from mpnb import plan as planning
+from mpnb.applied import Calls, why_plain
 from mpnb.bars import Bar
 from mpnb.engine import (
     FILED,
@@ -49,7 +50,7 @@ from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDi
 from mpnb.events import BatchFinished, Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
 from mpnb.imports import module_of
 from mpnb.outlook import Measured, Outlook, look_at_cell, measure
-from mpnb.plan.loops import ENTRY
+from mpnb.plan.loops import ENTRY, MAPPED
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan, place, unreadable
 from mpnb.record import Record, Site
 from mpnb.streams import SEEDED, SHARED, Streams
@@ -245,6 +246,20 @@ class Run:
             site.refuse(refusal)
         return refusal is None
 
+    def owner(
+        self, number: int, thing: Any, method: str, *, rows: bool, skips: bool, frame: types.FrameType | None = None
+    ) -> Any:
+        """Note whose `apply` or `map` is about to be called, and give it back."""
+        site = self.sites[number]
+        site.leave_calls()
+        why = why_plain(thing, method, rows=rows)
+        if why:
+            site.refuse(Refusal("unknown-call", site.plan.line, method, why))
+        else:
+            site.calls = Calls(site, thing, method, rows=rows, skips=skips)
+            site.caller = frame or sys._getframe(1)  # noqa: SLF001 -- see `open`
+        return thing
+
     @staticmethod
     def show(entry: tuple[Any, ...]) -> None:
         """Replay what an iteration printed, or warned of."""
@@ -341,8 +356,13 @@ class _Noting:
         if isinstance(error, Exception):
             for site in self.sites:
                 site.note(error)
+        if error is not None:
+            for site in self.sites:
+                site.leave_calls()
         last = entry = trace
         while entry is not None:
+            while entry.tb_next is not None and entry.tb_next.tb_frame.f_code.co_filename == applied.__file__:
+                entry.tb_next = entry.tb_next.tb_next  # between pandas and the function that it calls
             if not entry.tb_frame.f_code.co_filename.startswith(_HOUSE):
                 last = entry
             entry = entry.tb_next
@@ -413,6 +433,8 @@ class SiteRun:
         self.slower = ""  # why they are not: no more items are sent
         self.trial: Trial | None = None  # under --compare
         self.task: types.FunctionType | None = None  # of the job that is under way, or was last
+        self.calls: Calls | None = None  # which pandas makes
+        self.caller: types.FrameType | None = None  # of that, until it begins
         self.in_rest = False  # an iteration of the rest is running; its item is
         self.item: object = None
 
@@ -498,6 +520,77 @@ class SiteRun:
             self.phase = _POOL
             return ()
         return itertools.chain.from_iterable(self._probe(iter(iterable)))
+
+    def stand_in(self, function: object) -> object:
+        """What pandas is to call in the place of a function; the function, where it is called as ever."""
+        calls, caller, self.caller = self.calls, self.caller, None
+        if calls is None or caller is None:
+            return function
+        self.run.open(self.plan.number, caller)
+        self.calls = calls
+        stand_in = calls.begin(function)
+        if stand_in is None:
+            kind = type(function).__name__
+            self.refuse(
+                Refusal(
+                    "unknown-call", self.plan.line, calls.method, f"is given a {kind}, which is no function of Python's"
+                )
+            )
+            self.leave_calls()
+            return function
+        return stand_in
+
+    def applied(self, result: object) -> object:
+        """Pandas is through."""
+        calls, self.calls = self.calls, None
+        if calls is not None:
+            calls.end()
+            self.end()
+        return result
+
+    def leave_calls(self) -> None:
+        """Pandas was left by an error, or did not get so far."""
+        calls, self.calls, self.caller = self.calls, None, None
+        if calls is not None:
+            calls.leave()
+            self.end()
+
+    def batches(self, thing: object, ticks: Iterator[int]) -> Iterator[Iterator[Any]]:
+        """As `items`, where pandas goes through them: a tick for each call in the kernel, in the probe's batches."""
+        options = self.run.options
+        self.leaves = [planning.Leaf(thing)]
+        self.run.record.add(SiteStarted(at=time.perf_counter(), site=self.plan.number, total=self.total()))
+        self.streams = self._streams()
+        refusal = None
+        if options.compare:
+            self.site.compared = "not compared: pandas calls the function itself"
+            self.site.reason = "--compare leaves the result to the kernel"
+        elif not options.probe or options.strict:
+            refusal = self.check()
+        if refusal is not None:
+            self.refuse(refusal)
+            if options.strict:
+                raise _refused_error(refusal)
+        if options.compare or refusal is not None:
+            self.phase = _DONE
+            return iter([self._seeded(ticks) if self.streams is not None else ticks])
+        if not options.probe:
+            self.phase = _POOL
+            return iter(())
+        return self._probe(ticks)
+
+    @property
+    def goes_to_pool(self) -> bool:
+        """Whether it has been found that the pool is worth it."""
+        return self.phase == _POOL
+
+    def give_back(self, item: object, why: str) -> None:
+        """The kernel does the iteration whose outcome was taken last, and all after it."""
+        self.pulled.appendleft(item)
+        self.index -= 1
+        self.taken -= 1
+        self._fall_back(Outcome(self.index, [], "tripped", why))
+        self.site.code = "shared-object"
 
     def _tried(self, items: Any) -> Iterator[Any]:
         """Run the site in the pool and keep what that gives to oneself; then hand the items to the plain loop.
@@ -638,7 +731,10 @@ class SiteRun:
                     else:
                         patience *= 2
                         deadline = now + patience
-                if streams is None and (deadline == float("inf") or worth.is_tail(now - began, count, total)):
+                tail = worth.is_tail(now - began, count, total)
+                if self.calls is not None:  # of pandas, each of which costs time while the clock is looked at
+                    tail = tail or worth.is_tiny(now - began, count)
+                if streams is None and (deadline == float("inf") or tail):
                     by_itself = total is not None and hasattr(iterator, "__length_hint__") and not self.bars
                     last = iterator if by_itself else counted
             yield last
@@ -732,12 +828,15 @@ class SiteRun:
             self.modules = frozenset(filter(None, (module_of(look_up(name)) for name in weights)))
             sized = [leaf for leaf in self._safe_leaves() if hasattr(leaf, "__len__")]
             items = sum((weigh(leaf).times(1 / max(1, len(leaf))) for leaf in sized), Weight())
+            item_s = worth.sending_s(items.objects, items.nbytes)
+            if self.calls is not None:
+                item_s += self.calls.making_s
         except Exception:  # an object that can't bear to be looked at: `check` says so
             return figures
         return dataclasses.replace(
             figures,
             names_s=worth.sending_s(names.objects, names.nbytes),
-            item_s=worth.sending_s(items.objects, items.nbytes),
+            item_s=item_s,
             import_s=self.run.engine.import_s(self.modules),
         )
 
@@ -783,7 +882,7 @@ class SiteRun:
             finding = planning.check_loop(
                 self.loop,
                 self._look(),
-                self.leaves,
+                self.leaves if self.calls is None else [*self.leaves, planning.Leaf(self.calls.objects())],
                 seeded=self.streams is not None,
                 trusted=self.run.options.trust,
             )
@@ -791,7 +890,12 @@ class SiteRun:
             return unreadable(self.plan.line, error)
         self.orders = finding.orders
         self.writes = finding.writes
-        return finding.refusal
+        refusal = finding.refusal
+        if self.calls is not None and refusal is not None and refusal.name == MAPPED:  # none of the cell's names
+            what = "row" if self.calls.rows else "value"
+            why = f"the function changes the {what} that it is given"
+            refusal = dataclasses.replace(refusal, name="", why=why, instead="change a copy: x = x.copy()")
+        return refusal
 
     def refuse(self, refusal: Refusal) -> None:
         """Note why the site stays, or goes on, in the kernel."""
@@ -1164,6 +1268,7 @@ class SiteRun:
 
     def end(self) -> None:
         """The site is over, or the cell is."""
+        self.leave_calls()
         self._end_trial()
         if self.opened:
             self.opened = False

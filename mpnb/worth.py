@@ -146,6 +146,17 @@ def is_tail(seconds: float, count: int, total: int | None) -> bool:
     return (total - count) * seconds / count < TAIL_S
 
 
+def is_tiny(seconds: float, count: int) -> bool:
+    """Tell whether iterations are so small, on the average, that the pool could not be worth it however many are left.
+
+    Examples
+    --------
+    >>> is_tiny(0.002, 1000), is_tiny(0.002, 100), is_tiny(0.0002, 1000)
+    (True, False, False)
+    """
+    return seconds >= BATCH_S and seconds < count * MAIN_S * MARGIN
+
+
 @dataclass(frozen=True, slots=True)
 class Yardstick:
     """Seconds of an iteration in the kernel, lately, from so many; `steady`: they did not grow meanwhile."""

@@ -14,10 +14,18 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 
 from mpnb.collector import collector_paused
-from mpnb.plan.loops import read_comprehension, read_for, read_map
+from mpnb.plan.loops import is_by_row, read_applied, read_comprehension, read_for, read_map, skips_missing
 from mpnb.plan.names import Comprehension, read_names
 from mpnb.plan.nodes import alike, children, parts, walked
-from mpnb.plan.rewrite import noted, noted_value, rewrite_comprehension, rewrite_for, rewrite_if_known, rewrite_map
+from mpnb.plan.rewrite import (
+    noted,
+    noted_value,
+    rewrite_applied,
+    rewrite_comprehension,
+    rewrite_for,
+    rewrite_if_known,
+    rewrite_map,
+)
 from mpnb.plan.tables import EAGER
 from mpnb.plan.types import CellPlan, Loop, Refusal, SitePlan
 
@@ -285,6 +293,10 @@ class _SiteFinder:
                 used_up = self._used_up(node, inner, "", node.func)
             case ast.Call(ast.Name(name) | ast.Attribute(ast.Name(), name), [inner, *_]) if name in _USE_UP:
                 used_up = self._used_up(node, inner, "", node.func)
+            case ast.Call(ast.Attribute(_, "apply"), [ast.Name() | ast.Attribute() | ast.Lambda(), *_]):
+                return self._applied(node)
+            case ast.Call(ast.Attribute(_, "map"), [ast.Name() | ast.Attribute() | ast.Lambda()]):
+                return self._applied(node)
         return self.generic_visit(node) if used_up is None else used_up
 
     def _used_up(self, node: ast.Call, inner: ast.expr, consumer: str, *called: ast.expr) -> ast.Call | None:
@@ -322,3 +334,13 @@ class _SiteFinder:
         if called:
             split = rewrite_if_known(inner, split, site.number, called)
         return alike(node, args=[split, *self._visited(node.args[1:])])
+
+    def _applied(self, node: ast.Call) -> ast.AST:
+        """`X.apply(f)` or `X.map(f)`, which is split where X turns out to be pandas'."""
+        label = self._shown(node)
+        site = self._site("map", node, label, read_applied(node, label))
+        if site.loop is None:
+            return self.generic_visit(node)
+        assert isinstance(node.func, ast.Attribute)
+        node = alike(node, func=alike(node.func, value=self.visit(node.func.value)))
+        return rewrite_applied(node, site.number, rows=is_by_row(node), skips=skips_missing(node))

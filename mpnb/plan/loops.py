@@ -104,6 +104,64 @@ def read_map(node: ast.Call, label: str, consumer: str) -> Loop | Refusal:
     return _assemble("map", node, label, target, over, body, consumer)
 
 
+#: What pandas' methods take for themselves, each with the values by which a call is still one call an item.
+_OF_PANDAS: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
+    "apply": {
+        "axis": (1, "columns"), "raw": (False,), "result_type": (None, "expand", "reduce"), "by_row": ("compat",),
+        "engine": (), "engine_kwargs": (), "convert_dtype": (), "func": (),
+    },
+    "map": {"na_action": (None, "ignore"), "engine": (), "arg": (), "func": ()},
+}  # fmt: skip
+#: Those by which a DataFrame is meant.
+_OF_FRAMES: Final = frozenset({"axis", "raw", "result_type", "engine", "engine_kwargs"})
+
+
+def read_applied(node: ast.Call, label: str) -> Loop | Refusal:
+    """Read `X.apply(f, …)` or `X.map(f, …)`, where X may turn out to be pandas'."""
+    assert isinstance(node.func, ast.Attribute)
+    method, function = node.func.attr, node.args[0]
+    given: list[ast.expr] = []
+    named: list[ast.keyword] = []
+    for keyword in node.keywords:
+        taken = _OF_PANDAS[method].get(keyword.arg or "")
+        value = keyword.value
+        if taken is not None:
+            if not isinstance(value, ast.Constant) or not any(
+                value.value is each or value.value == each for each in taken
+            ):
+                why = f"with {keyword.arg}={ast.unparse(value)} is not split"
+                return Refusal.at("statement", node, method, why)
+        elif method == "apply" and keyword.arg == "args" and isinstance(value, ast.Tuple | ast.List):
+            given += value.elts
+        else:
+            named.append(keyword)
+    rest = node.args[1:]
+    if rest and not is_by_row(node):
+        return Refusal.at("statement", node, method, "is given more than a function", "keywords")
+    if any(keyword.arg in {None, "args"} for keyword in named) or not all(
+        isinstance(each, ast.Name | ast.Constant) for each in (*given, *(keyword.value for keyword in named))
+    ):
+        why = "is given arguments for the function that are computed on the spot"
+        return Refusal.at("statement", node, method, why, "give them names above it")
+    call = ast.Call(copied(function), [ast.Name(MAPPED, ast.Load()), *given], named)
+    target = ast.Name(MAPPED, ast.Store())
+    return _assemble("map", node, label, target, node.func.value, [_record(0, [call], node)], "")
+
+
+def is_by_row(node: ast.Call) -> bool:
+    """Tell whether `X.apply(…)` is one that only a DataFrame has, and goes through its rows."""
+    match node:
+        case ast.Call(ast.Attribute(attr="apply"), [_, ast.Constant(value=1)]):
+            return True
+        case _:
+            return any(keyword.arg in _OF_FRAMES for keyword in node.keywords)
+
+
+def skips_missing(node: ast.Call) -> bool:
+    """Tell whether `X.map(…)` leaves missing values out."""
+    return any(keyword.arg == "na_action" and ast.unparse(keyword.value) != "None" for keyword in node.keywords)
+
+
 def is_wrapper(node: ast.expr) -> bool:
     """Tell whether this is `enumerate(…)`, `zip(…)` or `reversed(…)`, whose own iterables are what counts."""
     return (

@@ -178,6 +178,21 @@ def rewrite_if_known(node: ast.expr, split: ast.expr, number: int, called: Seque
     return placed(ast.IfExp(_call("knows", ast.Constant(number), *pairs), split, node), node)
 
 
+def rewrite_applied(node: ast.Call, number: int, *, rows: bool, skips: bool) -> ast.expr:
+    """`S.applied(_mpnb.owner(0, X, "apply", …).apply(S.stand_in(f), …))`: pandas itself calls what stands in for f."""
+    assert isinstance(node.func, ast.Attribute)
+    method = node.func.attr
+    owner = _call("owner", ast.Constant(number), node.func.value, ast.Constant(method))
+    owner.keywords = [ast.keyword("rows", ast.Constant(rows)), ast.keyword("skips", ast.Constant(skips))]
+    stand_in = _call("stand_in", node.args[0], of=_site(number))
+    called = alike(
+        node,
+        func=alike(node.func, value=placed(owner, node.func.value)),
+        args=[placed(stand_in, node.args[0]), *node.args[1:]],
+    )
+    return placed(_call("applied", called, of=_site(number)), node)
+
+
 def rewrite_map(node: ast.Call, number: int) -> ast.expr:
     """`map(f, xs)`, filter() or starmap(), inside a call that uses it up; `map(f, xs, ys)` as a starmap over zip."""
     function, *iterables = node.args
@@ -198,6 +213,7 @@ __all__ = [
     "VALUE",
     "noted",
     "noted_value",
+    "rewrite_applied",
     "rewrite_comprehension",
     "rewrite_for",
     "rewrite_function",

@@ -10,6 +10,56 @@ Row = tuple[str, str, bool | None]
 # What a function's own names are: locals, arguments, defaults, closures, globals.
 NAMES: list[Row] = [
     (
+        "apply to a local series, with locals",
+        """
+import pandas as pd
+
+@parallel
+def f(n, k=3):
+    s = pd.Series(range(n), name='s')
+    def g(v):
+        return v * k
+    r = s.apply(lambda v: v + k)
+    return r.tolist(), s.map(g).tolist()
+
+r = f(8), f(5, k=2), f(0)
+""",
+        True,
+    ),
+    (
+        "apply to rows, returned",
+        """
+import pandas as pd
+df = pd.DataFrame({'a': [3, 1, 2], 'b': [0.5, 1.5, 2.5]})
+
+@parallel
+def f(frame, k, end=''):
+    print('begin')
+    return frame.apply(lambda row: f'{row.a * k}{end}', axis=1).tolist()
+
+r = f(df, 2), f(df[df.a > 1], k=4, end='!')
+""",
+        True,
+    ),
+    (
+        "apply that raises in a function",
+        """
+import pandas as pd
+
+@parallel
+def f(xs):
+    try:
+        return pd.Series(xs).map(lambda x: 10 // x).tolist()
+    except ZeroDivisionError as error:
+        return str(error)
+    finally:
+        print('left')
+
+r = f([5, 2, 0, 1]), f([5, 2, 1])
+""",
+        True,
+    ),
+    (
         "list comprehension returned",
         """
 def g(x):

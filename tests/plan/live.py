@@ -1895,6 +1895,52 @@ trap(
     False,
 )
 
+trap(
+    "pandas: apply to a column",
+    "import pandas as pd\ndf = pd.DataFrame({'t': ['a b', 'c', 'd e f', ''], 'n': [4, 0, 2, 1]})\ndef count(text):\n    print('counting', repr(text))\n    return len(text.split())",
+    "df['words'] = df['t'].apply(count)\ndf['twice'] = df.n.map(lambda n: n * 2)\ndf",
+    True,
+    "df.to_dict()",
+    "str(df.dtypes.to_dict())",
+)
+trap(
+    "pandas: apply to rows",
+    "import pandas as pd\ndf = pd.DataFrame({'t': ['a', 'c', 'd', 'e'], 'n': [4, 0, 2, 1]}, index=list('kkml'))\ndef f(row, k, end='.'):\n    return f'{row.name}{row.t * row.n}{k}{end}'",
+    "df['made'] = df.apply(f, axis=1, args=(7,), end='!')\nprint(df.made.tolist())",
+    True,
+    "df.to_dict('split')",
+)
+trap(
+    "pandas: apply raises at a row",
+    "import pandas as pd\ndf = pd.DataFrame({'n': [4, 3, 0, 1], 'm': [1.5, 2, 3, 4]})\ndef share(row):\n    print('at', row.name)\n    return 12 // int(row.n)",
+    "before = 1\ndf['share'] = df.apply(share, axis=1)\nafter = 2",
+    True,
+    "list(df.columns)",
+)
+trap(
+    "pandas: map raises and is caught",
+    "import pandas as pd\ns = pd.Series(['4', '5', 'x', '6'])",
+    "try:\n    n = s.map(int)\nexcept ValueError as error:\n    n = str(error)\nm = s.map(lambda t: t + '!', na_action='ignore')",
+    True,
+    "n",
+    "m.tolist()",
+)
+trap(
+    "pandas: apply that keeps its rows",
+    "import pandas as pd\ndf = pd.DataFrame({'n': [4.0, 3, 0, 1], 'm': [1.5, 2, 3, 4]})",
+    "r = df.apply(lambda row: [row], axis=1)\nt = [x[0].tolist() for x in r.tolist()[:0]], r.iloc[0][0] is r.iloc[3][0], r.iloc[0][0].tolist()",
+    None,
+    "t",
+)
+trap(
+    "pandas: apply within a function that is called in a loop",
+    "import pandas as pd\ns = pd.Series([1, 2, 3])\ndef f(k):\n    return s.apply(lambda v: v * k).tolist()",
+    "r = []\nfor k in range(4):\n    r.append(f(k))\nt = s.map(lambda v: f(v)[0])",
+    True,
+    "r",
+    "t.tolist()",
+)
+
 # ----------------------------------------------------------------------------------- items and objects that are changed
 
 trap(

@@ -12,13 +12,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import cells
+from cells_applied import APPLIED
 from cells_files import FILES, FOUND
 from cells_sliced import SLICED
 from cells_widened import WIDENED
 from differ import Bench
 from fuzz import search
 
-CELLS = [*cells.CELLS, *WIDENED, *SLICED, *FILES, *FOUND]
+CELLS = [*cells.CELLS, *WIDENED, *SLICED, *FILES, *FOUND, *APPLIED]
 
 #: Cells warn on purpose, or use what a library is about to drop; the warnings are part of what is compared.
 pytestmark = pytest.mark.filterwarnings("default")
