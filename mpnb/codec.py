@@ -319,6 +319,7 @@ class Encoder(pickle.Pickler):
 
     dispatch_table = _DISPATCH
     lends = True  # objects go out to be used, so none may be one that moves on when it is used
+    exact = True  # nor one that might arrive as something else; else a copy is what its class says that it is
 
     def __init__(
         self,
@@ -380,8 +381,10 @@ class Encoder(pickle.Pickler):
                 return mine.note_pandas
             if kind.__module__ == "pandas.core.internals.managers":  # that of a Series pickles its blocks' values bare
                 return mine.note_blocks
-        if (method := self._own_pickling(kind)) is not None:
+        if self.exact and (method := self._own_pickling(kind)) is not None:
             raise Unsendable(f"{kind.__qualname__} has a {method} of its own, which may leave something out")
+        if self.exact and issubclass(kind, BaseException):
+            return mine.reduce_exception
         if issubclass(kind, _generator_types()):
             return mine.reduce_generator
         if self.lends and (reason := _moves_on(kind)) is not None:
@@ -404,6 +407,12 @@ class Encoder(pickle.Pickler):
                 except TypeError:
                     return _by_dill(kind)
         return None
+
+    def reduce_exception(self, error: BaseException) -> Any:
+        """As its class does; not where that leaves out where it was raised."""
+        if error.__traceback__ is not None:
+            raise Unsendable("an exception with its traceback, whose frames belong to this process")
+        return NotImplemented
 
     # functions, classes, modules
 

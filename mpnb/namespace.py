@@ -170,9 +170,7 @@ class _ValueEncoder(_EffectEncoder):
 
     reduce_array = Encoder.reduce_array
     reduce_odd_array = Encoder.reduce_odd_array
-
-    def _own_pickling(self, _kind: type) -> None:
-        """The user's own `__reduce__` and the like are how a class wants to be sent."""
+    exact = False
 
 
 class _Snapshot(Encoder):
@@ -180,6 +178,9 @@ class _Snapshot(Encoder):
 
     lends = False
     looked_at = 0  # bytes of small arrays
+
+    def reduce_exception(self, _error: BaseException) -> Any:
+        return NotImplemented
 
     def reduce_function(self, function: FunctionType) -> Any:
         if function.__globals__ is not self.main and find_importable(function, self.main) is not None:

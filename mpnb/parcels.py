@@ -88,9 +88,7 @@ class ParcelEncoder(Encoder):
     """A pickler of what another process may have for itself: nothing of it is watched or comes home by reference."""
 
     lends = False
-
-    def _own_pickling(self, _kind: type) -> None:
-        """The user's own `__reduce__` and the like are how a class wants to be sent."""
+    exact = False
 
     def reduce_class(self, kind: type) -> Any:
         """By name where it can be imported; else by value, with its identity."""

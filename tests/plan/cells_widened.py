@@ -1077,4 +1077,30 @@ MADE: list[Row] = [
     ),
 ]
 
-WIDENED: list[Row] = [*ITERATORS, *CONSUMED, *INNER, *MADE]
+# An exception that is kept has the frames in which it was raised and caught.
+CAUGHT: list[Row] = [
+    (
+        "exceptions kept",
+        "errors = []",
+        (
+            "import traceback\nfor x in ['1', 'a', '3']:\n    try:\n        y = int(x)\n    except ValueError as e:\n"
+            "        bad = e\n    else:\n        bad = None\n    errors.append(bad)\n"
+            "shown = [[(f.lineno, f.name) for f in traceback.extract_tb(e.__traceback__)] for e in errors if e]\n"
+        ),
+        None,
+    ),
+    (
+        "exceptions made and kept",
+        "",
+        "r = [ValueError(x) for x in range(4)]\nshown = [e.__traceback__ for e in r]\n",
+        True,
+    ),
+    (
+        "texts of exceptions kept",
+        "errors = []",
+        "for x in ['1', 'a', '3']:\n    try:\n        y = int(x)\n    except ValueError as e:\n        errors.append(repr(e))\n",
+        None,
+    ),
+]
+
+WIDENED: list[Row] = [*ITERATORS, *CONSUMED, *INNER, *MADE, *CAUGHT]
