@@ -43,18 +43,18 @@ def walk(n):
         highest = max(highest, x)
     return highest
 """
-#: name → cell; each leaves its result as `answer`, and takes one to three seconds alone.
+#: name → cell; each leaves its result as `answer`, and takes some three seconds alone.
 CELLS = {
-    "pi": "hits = 0\nfor _ in range(200):\n    hits += inside(50_000)\nanswer = 4 * hits / (200 * 50_000)",
-    "bootstrap": "answer = [np.median(np.random.choice(data, size=len(data))) for _ in range(4_000)]",
+    "pi": "hits = 0\nfor _ in range(500):\n    hits += inside(50_000)\nanswer = 4 * hits / (500 * 50_000)",
+    "bootstrap": "answer = [np.median(np.random.choice(data, size=len(data))) for _ in range(8_000)]",
     "option price": (
-        "payoffs = []\nfor _ in range(300):\n"
+        "payoffs = []\nfor _ in range(400):\n"
         "    z = rng.standard_normal((2_000, 250))\n"
         "    paths = 100 * np.exp(np.cumsum(-0.0001 + 0.01 * z, axis=1))\n"
         "    payoffs.append(np.maximum(paths.mean(axis=1) - 100, 0).mean())\n"
         "answer = np.mean(payoffs)"
     ),
-    "random walk": "answer = [walk(2_000) for _ in range(1_000)]",
+    "random walk": "answer = [walk(2_000) for _ in range(2_500)]",
 }
 TINY = {
     "random.random()": "[random.random() for _ in range(100_000)]",
