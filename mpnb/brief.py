@@ -267,6 +267,10 @@ class _Short(Serial):
         if self.site is not None:
             yield from self.site.rest()
 
+    def applied(self, result: Any) -> Any:
+        """Pandas is through."""
+        return result if self.site is None else self.site.applied(result)
+
     def made(self, head: Any) -> Any:
         """What a comprehension has made in the kernel."""
         return head if self.site is None else self.site.made(head)

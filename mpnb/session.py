@@ -1397,14 +1397,21 @@ class _interrupts_set_flag:  # noqa: N801 -- reads as a clause: with _interrupts
     def __init__(self, run: Run) -> None:
         self.run = run
         self.before: Any = None
+        self.active = False
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
             self.before = signal.signal(signal.SIGINT, self._on_signal)
+            self.active = True
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.active = False
+        # Generators may be closed in any order: a handler of one that has ended is never put back.
+        now = signal.getsignal(signal.SIGINT)
+        while isinstance(owner := getattr(now, "__self__", None), _interrupts_set_flag) and not owner.active:
+            now = owner.before
         if self.before is not None:
-            signal.signal(signal.SIGINT, self.before)
+            signal.signal(signal.SIGINT, now)
         interrupted, self.run.interrupted = self.run.interrupted, False
         if interrupted and kind is None:  # it came after the flag was tested for the last time
             raise KeyboardInterrupt

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from scripted_engine import ScriptedEngine
 
-from mpnb import plan
+from mpnb import plan, session
 from mpnb.engine import Job, Outcome
 from mpnb.errors import CodecError, RefusedError, WorkerDiedError
 from mpnb.events import Event, JobEnded, Ticked
@@ -143,6 +143,20 @@ def test_an_interrupt_that_comes_when_the_pool_is_through_is_not_lost() -> None:
 
     assert names["out"] == [0, 1, 2, 3]
     assert run_cell.record.status == "stopped"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_interrupts_are_the_notebooks_again_whatever_ends_first(order: list[int]) -> None:
+    """A loop's generator may be closed late; the handler of one that has ended is never put back."""
+    before = signal.getsignal(signal.SIGINT)
+    runs = [Session(ScriptedEngine()).begin(plan.read_cell(ast.parse("")), {}, AT_ONCE) for _ in order]
+    waits = [session._interrupts_set_flag(run) for run in runs]
+    for wait in waits:
+        wait.__enter__()
+    for number in order:
+        assert signal.getsignal(signal.SIGINT) is not before
+        waits[number].__exit__(None)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_stop_from_another_thread_ends_the_loop_like_an_interrupt() -> None:
