@@ -114,7 +114,7 @@ def test_a_larger_pool_and_one_that_heals_have_it_too(pool: Pool) -> None:
     wait_for(lambda: pool.ready == 3)
     old = pool.pids()
     os.kill(old[0], signal.SIGKILL)
-    wait_for(lambda: pool.ready == 3 and old[0] not in pool.pids())
+    wait_for(lambda: pool.ready == len(pool.pids()) == 3 and old[0] not in pool.pids())
     assert "pandas" in pool._hands.loaded()
 
 
