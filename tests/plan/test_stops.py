@@ -178,7 +178,11 @@ def test_an_interrupt_of_long_iterations_leaves_the_state_between_two_of_them(
         met += 1
         amid += 0 < run.done < 12
         serial = bench.run(f"{setup}limit = {run.done}", cell, "plain")
-        differences = [line for line in run.picture.differs_from(serial) if not line.startswith(("limit:", "error:"))]
+        aside = ("limit:", "error:")
+        if kept == "unsendable" and run.picture.names.get("i") == f"int:{run.done}":
+            # The kernel runs such an iteration again, and is interrupted in its `work`, as a serial loop is.
+            aside += ("i:", "x:")
+        differences = [line for line in run.picture.differs_from(serial) if not line.startswith(aside)]
         assert not differences, f"try {number}, after {run.done} of 12 iterations:\n{cell}"
     assert met >= tries // 2
     assert amid >= tries // 4
