@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from mpnb import applied, blas, drafts, filing, worth
 from mpnb import plan as planning
@@ -603,9 +603,11 @@ class SiteRun:
         self.phase = _POOL
         running: Running | None = None
         try:
-            with _interrupts_set_flag(run):
+            with _interrupts_set_flag(run) as interrupts:
                 running = run.engine.run(self._job(), self._feed(), self._heed, run.workers)
                 trial.take(running)
+            if interrupts.pending:
+                raise KeyboardInterrupt
         except CodecError as error:
             trial.why = f"{error.path} can't be sent: {error.why}"
         except MpnbError as error:
@@ -912,7 +914,7 @@ class SiteRun:
         if self.phase != _POOL:
             return
         run = self.run
-        with _interrupts_set_flag(run):
+        with _interrupts_set_flag(run) as interrupts:
             running: Running | None = None
             self.ledger = filing.Ledger()
             self.watch = worth.Watch(run.workers, self.stick) if run.options.probe else None
@@ -943,6 +945,12 @@ class SiteRun:
                 self.site.parallel = bool(self.taken)
                 if broke:
                     self.end()
+        if interrupts.pending:
+            if self.phase != _REST or not self.taken or not self.pulled:
+                raise KeyboardInterrupt
+            # What the iterations set comes from the first of the rest: then it is between two of them.
+            self.pulled = deque([self.pulled[0]])
+            self.pull_error = KeyboardInterrupt()
 
     def _tell(self, event: Event) -> None:
         """Pass an event on; while the pool works, a pending interrupt ends the wait that the event came from."""
@@ -1398,13 +1406,15 @@ class _interrupts_set_flag:  # noqa: N801 -- reads as a clause: with _interrupts
         self.run = run
         self.before: Any = None
         self.active = False
+        self.pending = False  # at the end: one came after the flag was tested for the last time
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self.before = signal.signal(signal.SIGINT, self._on_signal)
             self.active = True
+        return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.active = False
         # Generators may be closed in any order: a handler of one that has ended is never put back.
         now = signal.getsignal(signal.SIGINT)
@@ -1412,9 +1422,7 @@ class _interrupts_set_flag:  # noqa: N801 -- reads as a clause: with _interrupts
             now = owner.before
         if self.before is not None:
             signal.signal(signal.SIGINT, now)
-        interrupted, self.run.interrupted = self.run.interrupted, False
-        if interrupted and kind is None:  # it came after the flag was tested for the last time
-            raise KeyboardInterrupt
+        self.pending, self.run.interrupted = self.run.interrupted, False
 
     def _on_signal(self, _number: int, _frame: types.FrameType | None) -> None:
         if self.run.interrupted:

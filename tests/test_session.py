@@ -155,7 +155,7 @@ def test_interrupts_are_the_notebooks_again_whatever_ends_first(order: list[int]
         wait.__enter__()
     for number in order:
         assert signal.getsignal(signal.SIGINT) is not before
-        waits[number].__exit__(None)
+        waits[number].__exit__()
     assert signal.getsignal(signal.SIGINT) is before
 
 
