@@ -1182,11 +1182,16 @@ class SiteRun:
         streams = self.streams if self.streams is not None else Streams(0, 0, 0)
         try:
             streams.enter()
+            if self.pulled and self.taken and self.binds:
+                # What iterations in the pool set is not here: this one sets it, so an interrupt waits for its end.
+                with _interrupts_set_flag(self.run) as interrupts:
+                    yield self._next_pulled(streams)
+                    self.index += 1
+                if interrupts.pending:
+                    self.in_rest = False
+                    raise KeyboardInterrupt
             while self.pulled:
-                self.item = self.pulled.popleft()
-                streams.start(self.index)
-                self._move_bars()
-                yield self.item
+                yield self._next_pulled(streams)
                 self.index += 1
             if self.pull_error is not None:
                 self.in_rest = False
@@ -1206,6 +1211,12 @@ class SiteRun:
             count = self.index - first
             self.run.record.add(KernelRan(at=now, site=self.plan.number, first=first, count=count, seconds=now - began))
             self.end()
+
+    def _next_pulled(self, streams: Streams) -> Any:
+        self.item = self.pulled.popleft()
+        streams.start(self.index)
+        self._move_bars()
+        return self.item
 
     def note(self, error: Exception) -> None:
         """Say in which iteration an exception was raised, where one of the rest was running."""
