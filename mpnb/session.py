@@ -31,6 +31,7 @@ from mpnb import applied, blas, drafts, filing, worth
 from mpnb import plan as planning
 from mpnb.applied import Calls, why_plain
 from mpnb.bars import Bar
+from mpnb.collector import collector_spares_what_is_there
 from mpnb.engine import (
     FILED,
     SEEN,
@@ -914,7 +915,7 @@ class SiteRun:
         if self.phase != _POOL:
             return
         run = self.run
-        with _interrupts_set_flag(run) as interrupts:
+        with _interrupts_set_flag(run) as interrupts, collector_spares_what_is_there():
             running: Running | None = None
             self.ledger = filing.Ledger()
             self.watch = worth.Watch(run.workers, self.stick) if run.options.probe else None

@@ -37,7 +37,7 @@ LOOKS: Final = 2  # in a row that must find it slower
 PACKED_S: Final = 0.002  # what a worker packs for a batch, and is held against it
 PACKING: Final = 3  # batches in a row that are mostly packing: one may have been a hiccup of the machine
 EVEN: Final = 1.0  # workers worth less than this together are slower than the kernel
-HOPELESS: Final = 0.6  # worth less than this, one look is enough
+HOPELESS: Final = 0.6  # worth less than this, one look is enough, unless those before it found them good
 BUSY: Final = "memory-bound, or the cores are busy"
 SENDING: Final = "sending takes longer than the work"
 ALIKE: Final = 0.25  # variance over squared mean, up to which iterations are each other's yardstick
@@ -252,11 +252,9 @@ class Watch:
         for lane in lanes:  # what comes next begins where this ended
             lane.since, lane.busy = lane.until, 0.0
         self._tasks.clear()
-        if self._low < LOOKS and worth >= HOPELESS:
+        if self._low < LOOKS and (worth >= HOPELESS or _mean(self.worth) >= EVEN):
             return ""
-        return (
-            "memory-bound, or the cores are busy" if used > self.workers / 2 else "sending takes longer than the work"
-        )
+        return BUSY if used > self.workers / 2 else SENDING
 
     def _is_packing(self, event: BatchFinished, busy_s: float) -> bool:
         """Tell whether a worker has packed for much longer than it has worked.

@@ -7,6 +7,7 @@ import pytest
 from mpnb.events import BatchFinished
 from mpnb.worth import (
     BUSY,
+    HOPELESS,
     SENDING,
     Figures,
     Watch,
@@ -241,6 +242,17 @@ def test_a_hiccup_is_not_held_against_a_worker() -> None:
         watch.add(batch(number % 2, number, [0.005], number // 2 * 0.006, check_s=0.02 if number % 5 == 0 else 0.0001))
 
         assert watch.look() == ""
+
+
+def test_one_pause_of_the_kernel_is_not_held_against_workers_that_were_good() -> None:
+    """A look that finds them hopeless once is not enough where they had been worth more than the kernel on the whole."""
+    watch = Watch(2, ALONE)
+    for number in range(40):
+        pause = 0.15 if number >= 20 else 0.0
+        for worker in (0, 1):
+            watch.add(batch(worker, 2 * number + worker, [0.005], number * 0.005 + pause))
+            assert watch.look() == ""
+    assert sum(worth < HOPELESS for worth in watch.worth) == 1, watch.worth
 
 
 def test_the_first_batch_of_a_worker_is_not_held_against_it() -> None:
