@@ -25,10 +25,12 @@ from typing import Final
 from mpnb.events import BatchFinished, Event, Ticked, WorkerDied, WorkerReady
 
 CHUNK_S: Final = 0.02  # work in a chunk: long beside a round trip (0.3 ms), short beside a human
+LONG_CHUNK_S: Final = 0.1  # in one of a long job; what one costs all three of its processes is 1 to 2 ms in all
+RAMP: Final = 8  # a chunk is no more than this part of what each worker has done so far
 SHORT_CHUNK_S: Final = 0.05  # chunks shorter than this are sent two at a time, so that no worker waits for the next
-OVERDUE_S: Final = 0.1  # silent for longer: what waits behind a worker's running chunk is taken back
+OVERDUE_S: Final = 0.1  # silent for so much longer than its chunk should take: what waits behind that is taken back
 SHARE_S: Final = 0.005  # less than this, left in a running chunk, is not worth moving
-CHUNK_NBYTES: Final = 4 << 20  # items in a chunk: so much is copied in one go
+CHUNK_NBYTES: Final = 4 << 20  # items in a chunk: so much is copied in one go; and results, in one longer than CHUNK_S
 WINDOW_NBYTES: Final = 256 << 20  # results that wait for an earlier iteration or for a slow caller
 GROWTH: Final = 4  # a chunk may be so many times larger than what is known to have worked
 DEPTH: Final = 2  # chunks of short tasks that a worker holds: one to run, one to go on with
@@ -308,6 +310,8 @@ class _Job:
     closed: bool = False
     cut: int | None = None  # an iteration ended the job here: nothing after it is wanted
     finished: int = 0  # iterations, wherever they are
+    worked_s: float = 0.0  # seconds of all workers
+    made_nbytes: int = 0  # of results
     beyond: dict[int, int] = field(default_factory=dict)  # finished intervals after the frontier: first -> stop
     waiting: list[tuple[int, int]] = field(default_factory=list)  # heap of (stop, nbytes) of results not taken
     waiting_nbytes: int = 0
@@ -338,7 +342,7 @@ class _Job:
             return self.chunk
         if self.each_s is None:
             return 1
-        size = CHUNK_S / max(self.each_s, 1e-9)
+        size = self.chunk_s(workers) / max(self.each_s, 1e-9)
         if self.ahead is not None:  # everybody gets a share of the few that may be pulled
             size = min(size, self.ahead / (3 * workers))
         # A caller that is slow, or stops early, has not had much pulled for nothing.
@@ -352,6 +356,15 @@ class _Job:
         if self.stop is not None:
             size = min(size, (self.stop - self.pulled) / (2 * workers))
         return max(1, int(size))
+
+    def chunk_s(self, workers: int) -> float:
+        """Seconds of work in the next chunk: more in a long job, where fewer of them save more than they delay."""
+        if self.each_s is None or self.ahead is not None:
+            return CHUNK_S
+        longest = min(LONG_CHUNK_S, self.worked_s / (RAMP * workers))
+        if self.made_nbytes:
+            longest = min(longest, CHUNK_NBYTES * self.finished / self.made_nbytes * self.each_s)
+        return max(CHUNK_S, longest)
 
     def depth(self) -> int:
         """How many chunks a worker may hold."""
@@ -380,6 +393,7 @@ class Scheduler:
         self._hungry: dict[int, None] = {}  # jobs that may have more items
         self._failed_starts = 0
         self._sent = 0
+        self._now = 0.0
 
     # ------------------------------------------------------------ what is seen from outside
 
@@ -401,6 +415,7 @@ class Scheduler:
     def handle(self, event: Event) -> list[Command]:
         """Take in what happened; say what is to be done, in this order."""
         commands: list[Command] = []
+        self._now = event.at
         match event:
             case PoolResized():
                 self._resize(event, commands)
@@ -542,7 +557,10 @@ class Scheduler:
         job.finish(event.first, stop, event.nbytes)
         piece.first = stop
         if event.count and event.times:
-            each = (event.times[-1] - event.times[0]) / event.count
+            took = event.times[-1] - event.times[0]
+            each = took / event.count
+            job.worked_s += took
+            job.made_nbytes += event.nbytes
             # The newest counts half: the first iterations import and warm up, and are no guide to the others.
             if job.is_fresh and job.queue:
                 self._unlist(piece.job, job)
@@ -646,10 +664,14 @@ class Scheduler:
 
     def _look_for_overdue(self, event: Ticked, commands: list[Command]) -> None:
         for number, worker in sorted(self._workers.items()):
-            if worker.pieces and event.at - worker.heard_at > OVERDUE_S:
+            if worker.pieces and event.at - worker.heard_at > OVERDUE_S + self._should_take_s(worker.pieces[0]):
                 worker.overdue = True
                 for piece in worker.pieces[1:]:
                     self._recall(number, piece, commands)
+
+    def _should_take_s(self, piece: _Piece) -> float:
+        """Seconds that a worker may be silent over a piece: all of what is left of it, or one longest batch."""
+        return min(LONG_CHUNK_S, (piece.stop - piece.first) * (self._jobs[piece.job].each_s or 0.0))
 
     # ------------------------------------------------------------ pieces
 
@@ -772,6 +794,8 @@ class Scheduler:
             piece = heapq.heappop(job.queue)
             piece.number = self._sent
             self._sent += 1
+            if not worker.pieces:  # until now there was nothing to say
+                worker.heard_at, worker.overdue = self._now, False
             worker.pieces.append(piece)
             commands.append(SendChunk(name, piece.number, number, piece.chunk, piece.first, piece.stop))
         self._unlist(number, job)

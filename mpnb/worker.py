@@ -40,6 +40,9 @@ from mpnb.tasks import LOST, UNSENDABLE, words
 from mpnb.weight import Weight, weigh
 
 BATCH_S: Final = 0.02  # results leave at least this often, between two iterations
+LONG_BATCH_S: Final = 0.1  # or so often in a long job, where they are small and nothing is printed
+RAMP: Final = 8  # a batch is no more than this part of the time since its job was loaded
+SMALL_NBYTES: Final = 1 << 20  # of a batch
 EXTRA: Final = Weight(1000, 1 << 20)  # the most that an iteration of LONG_S sends home without need
 KEPT_NBYTES: Final = 32 << 20  # the most that glibc allows for; of larger blocks each is mapped by itself
 _M_TRIM_THRESHOLD: Final = -1  # malloc.h
@@ -155,6 +158,9 @@ class Worker:
         self._calls = False  # whether it consists of calls, of which one that fails leaves the others be
         self._files = False  # whether what it does to files is kept back
         self._loaded: int | None = None
+        self._loaded_at = 0.0
+        self._last_nbytes = 0  # of the job's last batch
+        self._said = False  # something in this batch is for people to read
         self._sending = threading.Lock()
         self._changed = threading.Condition(threading.Lock())
         self._queue: deque[_Piece] = deque()
@@ -176,6 +182,7 @@ class Worker:
         effects = self._effects
         if effects is None:
             return  # a thread that outlived its iteration
+        self._said = True
         place = len(effects) - 1
         if self._written and self._written[-1][0] == place and effects[place][0] == number:
             self._written[-1][1].append(text)
@@ -186,6 +193,7 @@ class Worker:
     def warned(self, message: Warning, category: type[Warning], filename: str, line: int, *_: object) -> None:
         """Take in a warning of the running iteration; whether it is shown is decided in the notebook."""
         if self._effects is not None:
+            self._said = True
             self._effects.append((WARNED, message, category, filename, line))
 
     def _join_written(self, effects: Effects) -> None:
@@ -358,13 +366,19 @@ class Worker:
             batch.extra.append(turn.extra)
             batch.times.append(then)
             batch.times.append(now)
-            if now - batch.began_at > BATCH_S and piece.next < piece.stop:
+            if now - batch.began_at > BATCH_S and piece.next < piece.stop and self._is_due(now - batch.began_at, now):
                 stop = self._send_batch(piece, batch, None)
                 now = time.perf_counter()
                 batch = _Batch(index + 1, now)
                 if stop is not None:
                     return
         self._send_batch(piece, batch, stop, done=True)
+
+    def _is_due(self, lasted_s: float, now: float) -> bool:
+        """Whether a batch leaves that is older than BATCH_S; in a long job fewer of them cost less."""
+        if self._said or self._calls or self._last_nbytes > SMALL_NBYTES:
+            return True
+        return lasted_s > min(LONG_BATCH_S, (now - self._loaded_at) / RAMP)
 
     def _prepare(self, piece: _Piece) -> tuple[Callable[[object, Effects], object], list[object]]:
         if self._loaded != piece.job:
@@ -373,6 +387,7 @@ class Worker:
             self._mirror.load([self._parts[digest] for digest in digests], by_value=self._calls)
             let_warnings_pass()
             self._loaded = piece.job
+            self._loaded_at, self._last_nbytes = time.perf_counter(), 0
         return self._mirror.function, self._mirror.decode_items(piece.frame)
 
     def _call(
@@ -445,6 +460,8 @@ class Worker:
             checked - before, encoded - checked, encoded, done or stop is not None, stop,
         )  # fmt: skip
         self._decode_s = 0.0
+        self._said = False
+        self._last_nbytes = sum(frame.nbytes for frame in frames)
         with self._changed:
             piece.sent = batch.first + len(batch.effects)
         self._send(note, frames)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -25,9 +25,9 @@ def batch(
     )  # fmt: skip
 
 
-def queued(chunk: int, first: int, count: int, job: int = 0) -> Event:
+def queued(chunk: int, first: int, count: int, job: int = 0, at: float = 0.0) -> s.ChunkQueued:
     """A chunk of small items."""
-    return s.ChunkQueued(at=0.0, job=job, chunk=chunk, first=first, count=count, nbytes=8 * count)
+    return s.ChunkQueued(at=at, job=job, chunk=chunk, first=first, count=count, nbytes=8 * count)
 
 
 def died(worker: int, iteration: int | None = None) -> Event:
@@ -41,6 +41,7 @@ def ready(worker: int) -> Event:
 
 
 OPEN = s.JobOpened(at=0.0, job=0)
+KNOWN = s.JobOpened(at=5.0, job=0, expected_s=0.01)
 ENDED = s.ItemsEnded(at=0.0, job=0)
 CLOSED = s.JobClosed(at=0.0, job=0)
 TWO = (s.PoolResized(at=0.0, workers=2), ready(0), ready(1))
@@ -85,6 +86,11 @@ TABLE: list[tuple[str, tuple[Event, ...], Event, list[s.Command]]] = [
      s.ChunkReturned(at=0.0, worker=0, piece=0, first=5, stop=9, whole=False), [s.SendChunk(1, 1, 0, 0, 5, 9)]),
     ("what waits behind a long iteration is taken back", (*ONE, OPEN, queued(0, 0, 1), batch(0, 0, 0, 1),
      queued(1, 1, 2), queued(2, 3, 2)), Ticked(at=1.0), [s.TakeBack(0, 2)]),
+    ("not while the chunk before it takes no longer than it should", (*ONE, KNOWN, queued(0, 0, 9, at=5.0), queued(1, 9, 9, at=5.0)),
+     Ticked(at=5.18), []),
+    ("but when it does", (*ONE, KNOWN, queued(0, 0, 9, at=5.0), queued(1, 9, 9, at=5.0)), Ticked(at=5.2), [s.TakeBack(0, 1)]),
+    ("and for no more than a batch where the chunk is longer than that", (*ONE, replace(KNOWN, expected_s=0.049), queued(0, 0, 20, at=5.0),
+     queued(1, 20, 20, at=5.0)), Ticked(at=5.21), [s.TakeBack(0, 1)]),
     ("workers that never get ready are given up", (s.PoolResized(at=0.0, workers=1), died(0), died(0)), died(0),
      [s.GiveUp(3)]),
     ("an iteration that runs too long is ended with its worker; what came before and after is done by others",
@@ -155,6 +161,34 @@ def test_chunks_adapt(each: float, total: int | None, low: int, high: int) -> No
     counts = [c.count for c in commands if isinstance(c, s.PullItems)]
     assert counts
     assert low <= counts[-1] <= high
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "ahead", "longest_s"),
+    [(8, None, s.LONG_CHUNK_S), (8, 1000, s.CHUNK_S), (100_000, None, 0.042), (10**7, None, s.CHUNK_S)],
+)
+def test_chunks_of_a_long_job_are_longer(nbytes: int, ahead: int | None, longest_s: float) -> None:
+    """They grow with what has been done, up to a limit; not where results are large, or few may be pulled ahead."""
+    scheduler, each = s.Scheduler(), 0.001
+    waiting = [command for event in TWO for command in scheduler.handle(event)]
+    waiting += scheduler.handle(s.JobOpened(at=0.0, job=0, ahead=ahead))
+    pulled = done = 0
+    sizes: list[tuple[int, int]] = []  # iterations before, iterations in it
+    while done < 4000:
+        match waiting.pop(0):
+            case s.PullItems(_, count):
+                sizes.append((pulled, count))
+                waiting += scheduler.handle(queued(len(sizes), pulled, count))
+                pulled += count
+            case s.SendChunk(worker, _, _, chunk, first, stop):
+                event = replace(batch(worker, chunk, first, stop - first, each=each), nbytes=nbytes * (stop - first))
+                waiting += scheduler.handle(event)
+                waiting += scheduler.handle(s.OutcomesTaken(at=0.0, job=0, stop=stop))
+                done += stop - first
+    for before, count in sizes:
+        assert count * each <= max(s.CHUNK_S, before * each / (2 * s.RAMP)) + 1e-9
+    assert max(count for _, count in sizes) * each == pytest.approx(longest_s, abs=2 * each)
+    assert all(count * each >= s.CHUNK_S - each for before, count in sizes if before > 200)
 
 
 def test_chunks_are_of_the_size_that_was_said() -> None:

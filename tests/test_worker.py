@@ -123,6 +123,28 @@ def test_long_iterations_come_home_one_by_one(talk: Talk) -> None:
             assert talk.word[0] in (number + 2, 0)
 
 
+@pytest.mark.parametrize(
+    ("body", "grows"),
+    [("effects.append((0, item))", True), ("print(item)", False), ("effects.append((0, bytes(1_200_000)))", False)],
+    ids=["small results", "prints", "large results"],
+)
+def test_batches_of_a_long_job_are_longer(talk: Talk, body: str, grows: bool) -> None:
+    """After a while fewer of them leave, up to 100 ms apart; every 20 ms what is for people to read, or large."""
+    encoder = talk.open(task(f"time.sleep(0.005); {body}"))
+    talk.run(encoder, list(range(250)))
+    lasted: list[float] = []  # until the last iteration began
+    done, began = False, 0.0
+    while not done:
+        note = talk.hear().note
+        times, done = array("d", note[4]), note[-2]
+        began = began or times[0] - 0.1  # about when the job was loaded
+        lasted.append(times[-2] - times[0])
+        ramp_s = (times[-2] - began) / worker_room.RAMP if grows else 0.0
+        assert lasted[-1] <= min(worker_room.LONG_BATCH_S, max(worker_room.BATCH_S, ramp_s))
+    assert len(lasted) > 8
+    assert (max(lasted[-4:]) > 2 * worker_room.BATCH_S) is grows
+
+
 def test_a_running_chunk_gives_half_of_its_rest_back(talk: Talk) -> None:
     """What was not begun can be taken back; every iteration is either run or given back."""
     encoder = talk.open(task("time.sleep(0.1)"))
