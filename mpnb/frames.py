@@ -1,11 +1,18 @@
-"""Frames: what travels over a socket. A pickle and its big buffers in, bytes and blocks out, and back."""
+"""Frames: what travels over a socket. A pickle and its big buffers in, bytes and blocks out, and back.
+
+    4 bytes: length of the header │ header: pickle of (kind, details, places, size) │ the pickle │ loose buffers
+
+Buffers lie in blocks; where the system gives none (no memory, no descriptor left), they follow the pickle, in band.
+"""
 
 from __future__ import annotations
 
 import io
+import mmap
 import pickle
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +22,8 @@ from mpnb.cache import EncodeCache
 OUT_OF_BAND: Final = 64 * 1024  # buffers from this size on leave the pickle
 _OWN_BLOCK: Final = 1024 * 1024  # arrays of a bundle from this size on get a block of their own, so that it can be kept
 _MOST_OWN_BLOCKS: Final = 32  # a block costs a descriptor, of which a process often has 1,024
+
+_LOOSE: Final = -1  # stands for the number of a block: the buffer is in band
 
 _PREFIX: Final = struct.Struct("<I")
 
@@ -54,20 +63,37 @@ def write_frame(
     if rest:
         groups.append(rest)
     blocks: list[Block] = []
-    places: list[tuple[int, int, int]] = [(0, 0, 0)] * len(buffers)
+    loose: list[int] = []
+    places: list[tuple[int, int, int]] = [(_LOOSE, 0, 0)] * len(buffers)
     for group in groups:
         pieces = [buffers[number] for number in group]
-        blocks.append(Block.create(pieces) if cache is None else cache.block(pieces))
-        offset = 0
-        for number, piece in zip(group, pieces, strict=True):
-            places[number] = (len(blocks) - 1, offset, piece.nbytes)
-            offset = aligned(offset + piece.nbytes)
+        try:
+            blocks.append(Block.create(pieces) if cache is None else cache.block(pieces))
+        except OSError:
+            loose += group
+            continue
+        for number, place in zip(group, _side_by_side(len(blocks) - 1, pieces), strict=True):
+            places[number] = place
+    pieces = [buffers[number] for number in loose]
+    for number, place in zip(loose, _side_by_side(_LOOSE, pieces), strict=True):
+        places[number] = place
+    tail = b"".join(bytes(piece).ljust(aligned(piece.nbytes), b"\0") for piece in pieces)
+
+    size = -1  # of a pickle that is in a block
     if cache is not None and len(body) >= OUT_OF_BAND and not is_portable():
-        blocks.append(cache.body(body))  # a big pickle is written once for all workers as well
-        header = pickle.dumps((kind, details, places, len(body)), 5)
-        return Frame(_PREFIX.pack(len(header)) + header, tuple(blocks))
-    header = pickle.dumps((kind, details, places, -1), 5)
-    return Frame(_PREFIX.pack(len(header)) + header + body, tuple(blocks))
+        with suppress(OSError):  # or it goes to each of them
+            blocks.append(cache.body(body))  # a big pickle is written once for all workers as well
+            size, body = len(body), b""
+    header = pickle.dumps((kind, details, places, size), 5)
+    return Frame(b"".join((_PREFIX.pack(len(header)), header, body, tail)), tuple(blocks))
+
+
+def _side_by_side(block: int, pieces: Sequence[Any]) -> Iterator[tuple[int, int, int]]:
+    """Where each of them lies: the block, the offset, the size."""
+    offset = 0
+    for piece in pieces:
+        yield block, offset, piece.nbytes
+        offset = aligned(offset + piece.nbytes)
 
 
 def read_frame(frame: Frame) -> tuple[str, Any, io.BytesIO, list[memoryview]]:
@@ -76,8 +102,20 @@ def read_frame(frame: Frame) -> tuple[str, Any, io.BytesIO, list[memoryview]]:
     start = _PREFIX.size + length
     kind, details, places, size = pickle.loads(frame.head[_PREFIX.size : start])
     views = [block.view() for block in frame.blocks]
-    body: Any = memoryview(frame.head)[start:] if size < 0 else views[-1][:size]
+    end = max((aligned(offset + nbytes) for block, offset, nbytes in places if block == _LOOSE), default=0)
+    stop = len(frame.head) - end
+    body: Any = memoryview(frame.head)[start:stop] if size < 0 else views[-1][:size]
+    views.append(_aligned_copy(memoryview(frame.head)[stop:]))  # the last one, as _LOOSE has it
     return kind, details, io.BytesIO(body), [views[b][offset : offset + n] for b, offset, n in places]
+
+
+def _aligned_copy(data: memoryview) -> memoryview:
+    """The same bytes at the beginning of a page, as those of a block, read-only."""
+    if not data:
+        return data
+    page = mmap.mmap(-1, len(data))
+    page[:] = data
+    return memoryview(page).toreadonly()
 
 
 def kind_of(part: Part) -> str:

@@ -310,7 +310,8 @@ class JobEncoder:
 
     def _located(self, path: str, thing: Any, error: Exception) -> CodecError:
         if path == "item":
-            return located("items", thing, error, self._probe)
+            path, thing = ("items", thing) if len(thing) > 1 else ("item", thing[0])
+            return located(path, thing, error, self._probe)
         if isinstance(thing, tuple):  # a name and its value
             return located(path, thing[1], error, self._probe)
         return located(path, thing, error, self._probe)

@@ -2,7 +2,8 @@
 
     (VALUE, value)   (RAISED, exception, traceback)   (LOST, text, traceback)   (NEVER_SENT, number)
 
-An exception that would not survive the way home goes as LOST, in words. An argument that could not be sent was kept
+An exception whose class can't be called again is made anew without calling it; what would not survive the way home all
+the same goes as LOST, in words. An argument that could not be sent was kept
 at home, under a number, and a `NeverSent` went in its stead.
 """
 
@@ -73,11 +74,33 @@ def attempt(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
 
 def _raised(error: BaseException) -> Effect:
     text = "".join(traceback.format_exception(error))
+    raised = next(filter(_travels, (error, _Anew(error))), None)
+    return (LOST, words(error), text) if raised is None else (RAISED, raised, text)
+
+
+def _travels(thing: object) -> bool:
     try:
-        pickle.loads(pickle.dumps(error))
+        pickle.loads(pickle.dumps(thing))
     except Exception:
-        return (LOST, words(error), text)
-    return (RAISED, error, text)
+        return False
+    return True
+
+
+class _Anew:
+    """Pickles an exception so that its `__init__`, which may want other arguments than `args`, is not called again."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __reduce__(self) -> tuple[Callable[..., BaseException], tuple[Any, ...]]:
+        return _anew, (type(self.error), self.error.args, vars(self.error))
+
+
+def _anew(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(state)
+    return error
 
 
 def words(error: BaseException) -> str:

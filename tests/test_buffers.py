@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
+from collections.abc import Iterator
 
 import pytest
 
 from mpnb.buffers import ALIGNMENT, Block, aligned, is_portable
+from mpnb.cache import EncodeCache
+from mpnb.frames import read_frame, write_frame
 
 pytestmark = pytest.mark.skipif(is_portable(), reason="no memfd_create here: buffers travel in band")
 
@@ -64,3 +68,39 @@ def test_descriptors_are_given_back() -> None:
 def test_serials_are_never_used_twice() -> None:
     """A serial number stands for one content."""
     assert Block.create([b"x"]).serial != Block.create([b"x"]).serial
+
+
+# ---------------------------------------------------------------- frames
+
+
+@pytest.fixture
+def full() -> Iterator[None]:
+    """No block can be larger than a megabyte: writing more fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("full")
+@pytest.mark.parametrize(
+    ("sizes", "blocks"),
+    [
+        pytest.param([], 0, id="none"),
+        pytest.param([100, 64, 7], 1, id="all in one block"),
+        pytest.param([2 << 20, 3 << 20], 0, id="none gets a block"),
+        pytest.param([2 << 20, 100, 0, 70, 3 << 20], 1, id="the small ones get one"),
+    ],
+)
+@pytest.mark.parametrize("body", [b"a pickle", b"p" * (2 << 20)], ids=["short", "long"])
+def test_what_gets_no_block_goes_in_band(sizes: list[int], blocks: int, body: bytes) -> None:
+    """Nothing is lost where the system has no memory for a block: the bytes are the same, and aligned."""
+    pieces = [memoryview(bytes([number + 1]) * size) for number, size in enumerate(sizes)]
+    frame = write_frame("kind", {"details": 1}, body, pieces, EncodeCache())
+    assert len(frame.blocks) == blocks
+
+    kind, details, pickled, views = read_frame(frame)
+    assert (kind, details, pickled.read()) == ("kind", {"details": 1}, body)
+    assert views == pieces
+    for view in views:
+        assert view.readonly

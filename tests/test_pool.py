@@ -653,9 +653,10 @@ def test_map_raises_the_users_exception(pool: Pool) -> None:
 def test_map_raises_what_cannot_travel_in_words(pool: Pool) -> None:
     """An exception that does not survive pickling is an MpnbError with its text."""
     names = cell("""
+        import threading
         class Bad(Exception):
-            def __init__(self, one, two): super().__init__(one)
-        def f(x): raise Bad("wrong", 2)
+            def __str__(self): return "wrong"
+        def f(x): raise Bad(threading.Lock())
     """)
     with pytest.raises(MpnbError, match=r"Bad: wrong"):
         pool.map(names["f"], [1])
