@@ -58,6 +58,20 @@ Mail = SimpleQueue[tuple[Any, ...]]
 ("lost", iteration, WorkerDiedError), ("released",), ("failed", Exception)."""
 
 
+class Lent(Postbox, Protocol):
+    """A worker that is with a caller, who speaks with it on a line of their own."""
+
+    line: socket.socket  # the worker's end
+
+    def recall(self) -> bool:
+        """Have the worker back: True once, when no call is under way. Otherwise the caller closes the job itself."""
+        ...
+
+    def bury(self) -> None:
+        """Close both ends."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class OpenJob:
     """What the I/O thread knows of a job."""
@@ -70,6 +84,8 @@ class OpenJob:
     files: bool = False
     begin: Callable[[], bool] | None = None  # asked before anything is sent; False: it has been cancelled
     timeout_s: float | None = None
+    loan: Lent | None = None
+    lent: bool = False  # a worker has been given the line
     chunks: dict[int, tuple[int, Frame]] = field(default_factory=dict)  # number -> first iteration, items
 
 
@@ -185,6 +201,9 @@ class Hands:
             if process.pidfd is not None:
                 os.close(process.pidfd)
         self.templates.abandon()
+        for job in self._jobs.values():
+            if job.loan is not None:
+                job.loan.bury()
         for each in self._processes.values():
             if each.popen is not None:
                 each.popen.returncode = 0
@@ -271,7 +290,8 @@ class Hands:
         while self._inbox:
             match self._inbox.popleft():
                 case ("open", OpenJob() as job, scheduler.JobOpened() as event):
-                    self.templates.pause(on=True)
+                    if job.loan is None:
+                        self.templates.pause(on=True)
                     self._jobs[job.number] = job
                     self._digests.update(part.digest for part in job.parts)
                     if job.timeout_s is not None:
@@ -350,6 +370,8 @@ class Hands:
                     self._jobs[job_number].chunks.pop(chunk, None)
             case scheduler.ReleaseJob(job_number):
                 self._release(job_number)
+            case scheduler.EndLoan(job_number):
+                self._recall(self._jobs[job_number])
             case scheduler.GiveUp(failed):
                 assert isinstance(cause, events.WorkerDied)
                 words = f"{failed} workers in a row ended before they were ready: {self._obituary}"
@@ -371,6 +393,14 @@ class Hands:
             for digest in digests:
                 process.digests.pop(digest, None)
                 process.digests[digest] = None
+        if job.loan is not None:
+            if job.lent:  # that worker is gone, and may have read a call that it did not begin
+                job.mail.put(("again",))
+                self._recall(job)
+            else:
+                job.lent = True
+                self._send(process, ("lend", command.piece, job.number, command.chunk), fds=(job.loan.line.fileno(),))
+            return
         first, frame = job.chunks[command.chunk]
         chunk = ("chunk", command.piece, job.number, command.chunk, first, command.first, command.stop)
         self._send(process, chunk, (frame,))
@@ -380,9 +410,13 @@ class Hands:
                 count=command.stop - command.first,
             )))  # fmt: skip
 
+    def _recall(self, job: OpenJob) -> None:
+        if job.loan is not None and job.loan.recall():
+            self.post(scheduler.JobClosed(at=time.perf_counter(), job=job.number))
+
     def _release(self, job_number: int) -> None:
         job = self._jobs.pop(job_number)
-        if not self._jobs:
+        if all(each.loan is not None for each in self._jobs.values()):
             self.templates.pause(on=False)
         self._timed.discard(job_number)
         if not self._timed:
@@ -399,6 +433,8 @@ class Hands:
                     del process.digests[digest]
                 self._send(process, ("forget", job_number, old))
         job.mail.put(("released",))
+        if job.loan is not None:
+            job.loan.bury()
 
     def _fail_jobs(self, error: Exception) -> None:
         for job in self._jobs.values():
@@ -411,8 +447,10 @@ class Hands:
 
     # ------------------------------------------------------------ messages
 
-    def _send(self, process: _Process, note: wire.Note, frames: tuple[Frame, ...] = ()) -> None:
-        process.outgoing.append(wire.Outgoing(wire.Message(note, frames)))
+    def _send(
+        self, process: _Process, note: wire.Note, frames: tuple[Frame, ...] = (), fds: tuple[int, ...] = ()
+    ) -> None:
+        process.outgoing.append(wire.Outgoing(wire.Message(note, frames, fds)))
         if len(process.outgoing) == 1:
             self._flush(process)
 
@@ -473,6 +511,9 @@ class Hands:
                 if job is not None:
                     job.mail.put(("batch", event, frame, stop))
                 self._handle(event)
+            case ("reply", job_number):
+                if job_number in self._jobs:
+                    self._jobs[job_number].mail.put(("reply", message.frames[0]))
             case ("ready", pid):
                 self._born(process, pid)
                 if self._initial is None:
@@ -671,6 +712,8 @@ class Hands:
         self._fail_jobs(self.failure or MpnbError("the pool was shut down"))
         for job in self._jobs.values():
             job.mail.put(("released",))
+            if job.loan is not None and job.loan.recall():
+                job.loan.bury()
         for process in self._processes.values():
             if process.popen is not None:
                 process.popen.kill()

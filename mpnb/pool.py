@@ -21,6 +21,7 @@ from mpnb.errors import MpnbError
 from mpnb.workforce import Workforce, at_least, callable_only, in_worker
 
 if TYPE_CHECKING:
+    from mpnb.loans import Lender
     from mpnb.results import AsyncResult, Background, MapResult, ResultIterator, Take
     from mpnb.running import JobRun
 
@@ -88,6 +89,8 @@ class Pool(Workforce):
         super().__init__(processes, initial, maxtasksperchild)
         self._timeout, self._retries = limits(timeout, retries)
         self._initialized_here = False
+        self._lends = maxtasksperchild is None and self._timeout is None and not self._retries
+        self._lender: Lender | None = None
 
     # ------------------------------------------------------------ work whose results are waited for
 
@@ -109,8 +112,24 @@ class Pool(Workforce):
         1024
         """
         item = (tuple(args), dict(kwds or {}))
+        if timeout is None and not retries and self._lends and not in_worker():
+            settled = self._call_at_once(func, item)
+            if settled is not None:
+                return _value(settled)  # type: ignore[no-any-return]
         value: R = self._map(func, tasks.call_with, [item], None, timeout, retries)[0]
         return value
+
+    def _call_at_once(self, func: Any, item: tuple[tuple[Any, ...], dict[str, Any]]) -> tuple[bool, Any] | None:
+        """Whether a call succeeded, and its value or exception; None where it was not begun, and goes the usual way."""
+        hands = self._live()
+        if self._lender is None:
+            from mpnb.loans import Lender
+
+            self._lender = Lender()
+        settled = self._lender.call(self, hands, func, item)
+        if self._closing is not None and self._lender.loan is not None:
+            self.leave(self._lender.loan)
+        return settled
 
     def map(
         self,

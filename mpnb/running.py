@@ -65,11 +65,12 @@ class Owner(Protocol):
         ...
 
 
-def opened(number: int, job: Job, workers: int | None = None) -> scheduler.JobOpened:
+def opened(number: int, job: Job, workers: int | None = None, *, loan: bool = False) -> scheduler.JobOpened:
     """Tell the scheduler of a job."""
     return scheduler.JobOpened(
         at=time.perf_counter(), job=number, first=job.first, workers=workers, total=job.total,
         expected_s=job.expected_s, chunk=job.chunk, ahead=job.ahead, timeout_s=job.timeout_s, retries=job.retries,
+        loan=loan,
     )  # fmt: skip
 
 

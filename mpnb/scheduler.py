@@ -46,6 +46,7 @@ class JobOpened(Event):
 
     `ahead` is how many items may be pulled that the caller has not taken, where there is a limit; `timeout_s` how long
     an iteration may run, and `retries` how often one whose worker ended, or that ran too long, is run again.
+    `loan`: its one iteration is to be with the caller, and to take calls from there, until anything else is to be done.
     """
 
     job: int
@@ -57,6 +58,7 @@ class JobOpened(Event):
     ahead: int | None = None
     timeout_s: float | None = None
     retries: int = 0
+    loan: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +248,13 @@ class ReleaseJob(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class EndLoan(Command):
+    """A worker that is lent is needed: the caller closes this job as soon as no call is under way. May be repeated."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp(Command):
     """Workers die before they are ready, again and again; no more are started until the next job."""
 
@@ -301,6 +310,7 @@ class _Job:
     ahead: int | None = None
     timeout_s: float | None = None
     retries: int = 0
+    loan: bool = False
     failures: dict[int, int] = field(default_factory=dict)  # iteration -> how often it was lost, while it may be again
     each_nbytes: float = 0.0
     queue: list[_Piece] = field(default_factory=list)  # a heap
@@ -391,6 +401,8 @@ class Scheduler:
         self._queued: list[int] = []  # jobs with work in their queue, in order, but for
         self._fresh: list[int] = []  # those of which nothing has run yet, and which any worker may have
         self._hungry: dict[int, None] = {}  # jobs that may have more items
+        self._loans: dict[int, None] = {}  # open jobs by which a worker is with a caller
+        self._others = 0  # how many other jobs are open
         self._failed_starts = 0
         self._sent = 0
         self._now = 0.0
@@ -405,7 +417,9 @@ class Scheduler:
     @property
     def idle(self) -> bool:
         """Whether nothing is queued or running."""
-        return not self._queued and not self._fresh and not any(worker.pieces for worker in self._workers.values())
+        if self._queued or self._fresh:
+            return False
+        return not any(worker.pieces and not self._is_lent(worker) for worker in self._workers.values())
 
     def limit_of(self, worker: int) -> float | None:
         """How many seconds the iteration that a worker runs may take, where there is a limit."""
@@ -472,6 +486,7 @@ class Scheduler:
         self._dispatch(commands)
         self._share_the_end(commands)
         self._ask_for_items(commands)
+        self._end_loans(commands)
         return commands
 
     # ------------------------------------------------------------ one event each
@@ -503,7 +518,12 @@ class Scheduler:
             ahead=event.ahead,
             timeout_s=event.timeout_s,
             retries=event.retries,
+            loan=event.loan,
         )
+        if event.loan:
+            self._loans[event.job] = None
+        else:
+            self._others += 1
         self._hungry[event.job] = None
 
     def _queue(self, event: ChunkQueued, commands: list[Command]) -> None:
@@ -524,6 +544,10 @@ class Scheduler:
             return
         job.closed = True
         self._hungry.pop(event.job, None)
+        if job.loan:
+            del self._loans[event.job]
+        else:
+            self._others -= 1
         if job.queue:
             self._unlist(event.job, job)
             job.queue.clear()
@@ -750,13 +774,26 @@ class Scheduler:
 
     def _renew(self, commands: list[Command]) -> None:
         """Let one outdated worker go while there is nothing to do; the next when its successor is ready."""
-        if self._jobs or any(worker.state != "ready" for worker in self._workers.values()):
+        if len(self._jobs) > len(self._loans) or any(worker.state != "ready" for worker in self._workers.values()):
             return
         for number, worker in sorted(self._workers.items()):
-            if worker.outdated:
+            if worker.outdated and not worker.pieces:
                 worker.state = "renewing"
                 commands.append(StopWorker(number))
                 return
+
+    def _is_lent(self, worker: _Worker) -> bool:
+        """Whether a worker is with a caller; then it has nothing else."""
+        return bool(worker.pieces) and self._jobs[worker.pieces[0].job].loan
+
+    def _end_loans(self, commands: list[Command]) -> None:
+        """Have workers back that are lent while others wait, or that are to go."""
+        for number in self._loans:
+            if self._others or any(
+                (worker.outdated or worker.state == "stopping") and any(piece.job == number for piece in worker.pieces)
+                for worker in self._workers.values()
+            ):
+                commands.append(EndLoan(number))
 
     def _eligible(self, job: _Job) -> list[tuple[int, _Worker]]:
         """The workers that a job may use, those that are starting included."""
@@ -764,6 +801,8 @@ class Scheduler:
         return usable if job.limit is None else usable[: max(1, job.limit)]
 
     def _room(self, job: _Job, worker: _Worker) -> int:
+        if self._is_lent(worker):
+            return 0
         depth = 1 if worker.overdue or worker.state != "ready" else job.depth()
         if self._tasks_each is not None:
             depth = min(depth, self._tasks_each - worker.done)

@@ -3,8 +3,11 @@
 Two threads share the work. The main thread runs the tasks: only there can Python be interrupted. The reader thread
 receives; so the worker sees at once that its kernel is gone or that a job is cancelled, whatever its task is doing.
 
-    kernel → worker   init, job, forget, chunk, back, cancel, stop
-    worker → kernel   ready, initialized, batch, returned, cancelled, spoiled, broken
+    kernel → worker   init, job, forget, chunk, lend, back, cancel, stop
+    worker → kernel   ready, initialized, batch, reply, returned, cancelled, spoiled, broken
+
+A worker that is lent takes calls from a line of its own, which its main thread reads itself: no switch of threads is
+between a call and its answer.
 """
 
 from __future__ import annotations
@@ -31,12 +34,12 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-from mpnb import blas, drafts, surroundings, wire
+from mpnb import blas, drafts, plain, surroundings, wire
 from mpnb.engine import STDERR, STDOUT, WARNED, Effects, turn
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part
 from mpnb.namespace import Mirror
-from mpnb.tasks import LOST, UNSENDABLE, words
+from mpnb.tasks import LOST, UNSENDABLE, VALUE, words
 from mpnb.weight import Weight, weigh
 
 BATCH_S: Final = 0.02  # results leave at least this often, between two iterations
@@ -44,6 +47,7 @@ LONG_BATCH_S: Final = 0.1  # or so often in a long job, where they are small and
 RAMP: Final = 8  # a batch is no more than this part of the time since its job was loaded
 SMALL_NBYTES: Final = 1 << 20  # of a batch
 EXTRA: Final = Weight(1000, 1 << 20)  # the most that an iteration of LONG_S sends home without need
+MOST_PLAIN: Final = 1 << 20  # a larger result may have a memory block
 KEPT_NBYTES: Final = 32 << 20  # the most that glibc allows for; of larger blocks each is mapped by itself
 _M_TRIM_THRESHOLD: Final = -1  # malloc.h
 _M_MMAP_THRESHOLD: Final = -3
@@ -106,6 +110,7 @@ class _Piece:
     stop: int
     frame: Frame
     sent: int  # what comes before this one has gone home
+    line: int | None = None  # descriptor of the line from which calls come, where the worker is lent
 
 
 @dataclass(slots=True)
@@ -222,6 +227,10 @@ class Worker:
                 with self._changed:
                     self._queue.append(_Piece(number, job, chunk, first, start, stop, message.frames[0], start))
                     self._changed.notify()
+            case ("lend", number, job, chunk):
+                with self._changed:
+                    self._queue.append(_Piece(number, job, chunk, 0, 0, 1, Frame(b""), 0, message.fds[0]))
+                    self._changed.notify()
             case ("job", job, nets, calls, files, digests, new):
                 for digest, frame in zip(new, message.frames, strict=True):
                     self._parts[digest] = Part(digest, frame)
@@ -270,7 +279,10 @@ class Worker:
 
     def _cancel(self, job: int) -> None:
         with self._changed:
-            self._queue = deque(piece for piece in self._queue if piece.job != job)
+            for piece in [piece for piece in self._queue if piece.job == job]:
+                self._queue.remove(piece)
+                if piece.line is not None:
+                    os.close(piece.line)
             busy = self._running is not None and self._running.job == job
             if busy:
                 self._cancelled = self._interrupt = True
@@ -307,7 +319,10 @@ class Worker:
                 self._initialize()
                 continue
             with contextlib.suppress(_Cancelled):
-                self._run_piece(piece)
+                if piece.line is None:
+                    self._run_piece(piece)
+                else:
+                    self._serve(piece.job, piece.line)
             with self._changed:
                 cancelled, self._running, self._interrupt = self._cancelled, None, False
             if cancelled:
@@ -381,14 +396,54 @@ class Worker:
         return lasted_s > min(LONG_BATCH_S, (now - self._loaded_at) / RAMP)
 
     def _prepare(self, piece: _Piece) -> tuple[Callable[[object, Effects], object], list[object]]:
-        if self._loaded != piece.job:
+        self._load(piece.job)
+        return self._mirror.function, self._mirror.decode_items(piece.frame)
+
+    def _load(self, job: int) -> None:
+        if self._loaded != job:
             self._loaded = None
-            self._nets, self._calls, self._files, digests = self._jobs[piece.job]
+            self._nets, self._calls, self._files, digests = self._jobs[job]
             self._mirror.load([self._parts[digest] for digest in digests], by_value=self._calls)
             let_warnings_pass()
-            self._loaded = piece.job
+            self._loaded = job
             self._loaded_at, self._last_nbytes = time.perf_counter(), 0
-        return self._mirror.function, self._mirror.decode_items(piece.frame)
+
+    def _serve(self, job: int, line: int) -> None:
+        """Be lent: take calls of one function from this line, one by one, until it is closed at the other end."""
+        broken: str | None = None
+        try:
+            self._load(job)
+        except Exception as error:
+            broken = _text(error)
+        with socket.socket(fileno=line) as sock, contextlib.suppress(ConnectionError):
+            while (request := plain.receive(sock)) is not None:
+                effects, self._preface = self._preface, []
+                if broken is None:
+                    ended = self._call(self._mirror.function, plain.loads(request), effects, 0)
+                    broken_now = None if ended is None else ended[1]
+                else:
+                    broken_now = f"CodecError: {broken}"
+                if self._cancelled:
+                    raise _Cancelled
+                if broken_now is not None:
+                    effects.append((LOST, broken_now, ""))
+                self._reply(job, sock, effects)
+
+    def _reply(self, job: int, sock: socket.socket, effects: Effects) -> None:
+        """Answer on the line with a plain value; whatever else there is to say goes the usual way, and is announced."""
+        if len(effects) == 1 and effects[0][0] == VALUE:
+            data = plain.dumps(effects[0][1])
+            if data is not None and len(data) <= MOST_PLAIN:
+                plain.send(sock, data)
+                return
+        batch = _Batch(0, 0.0, [effects])
+        try:
+            frame = self._mirror.encode_effects(batch.effects)
+        except Exception:
+            self._replace_unsendable(batch)
+            frame = self._mirror.encode_effects(batch.effects)
+        self._send(("reply", job), [frame])
+        plain.send(sock, b"")
 
     def _call(
         self, function: Callable[[object, Effects], object], item: object, effects: Effects, index: int

@@ -47,10 +47,11 @@ MAY_IMPORT = {
     ),
     "wire": "buffers frames",
     "interpreter": "__init__",  # only to learn where the package lies
+    "plain": "",
     # inside a worker
     "tasks": "",
     "drafts": "engine surroundings",
-    "worker": "errors blas drafts engine surroundings frames namespace tasks weight wire",
+    "worker": "errors blas drafts engine surroundings frames namespace plain tasks weight wire",
     "template": "blas modules wire worker",
     # the kernel's side of the pool
     "scheduler": "events",
@@ -60,8 +61,10 @@ MAY_IMPORT = {
     "calls": "errors engine cache frames blame codec jobs parcels tasks",
     "running": "errors events engine frames jobs scheduler hands",
     "results": "errors engine jobs scheduler hands running calls",
+    "steady": "",
+    "loans": "errors engine tasks frames calls jobs hands running scheduler plain steady",
     "workforce": "errors blas engine cores cache frames jobs imports templates hands calls running results",
-    "pool": "errors events engine tasks calls running results workforce",
+    "pool": "errors events engine tasks calls running results loans workforce",
     "executor": "errors tasks pool results",
     # processes beside the notebook, at both ends
     "parcels": "errors engine cache frames modules blame codec jobs namespace",

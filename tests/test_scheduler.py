@@ -47,6 +47,21 @@ CLOSED = s.JobClosed(at=0.0, job=0)
 TWO = (s.PoolResized(at=0.0, workers=2), ready(0), ready(1))
 OUTDATED = s.WorkersOutdated(at=0.0, workers=(0, 1))
 ONE = (s.PoolResized(at=0.0, workers=1), ready(0))
+LOAN = s.JobOpened(at=0.0, job=0, loan=True)
+LENT = (*TWO, LOAN, queued(0, 0, 1), ENDED)
+OTHER = s.JobOpened(at=0.0, job=1)
+
+
+def test_a_pool_is_idle_while_a_worker_is_lent() -> None:
+    """Nobody looks every few milliseconds after a loan that nobody uses."""
+    scheduler = s.Scheduler()
+    for event in LENT:
+        scheduler.handle(event)
+    assert scheduler.idle
+    scheduler.handle(OTHER)
+    scheduler.handle(queued(1, 0, 1, job=1))
+    assert not scheduler.idle
+
 
 # name, events before, the event in question, the commands it gives
 TABLE: list[tuple[str, tuple[Event, ...], Event, list[s.Command]]] = [
@@ -123,6 +138,22 @@ TABLE: list[tuple[str, tuple[Event, ...], Event, list[s.Command]]] = [
      [s.ReleaseJob(0), s.StopWorker(1)]),
     ("a pool that becomes smaller meanwhile lets it go for good", (*ONE, s.PoolResized(at=0.0, workers=2), ready(1),
      s.WorkersOutdated(at=0.0, workers=(1,)), s.PoolResized(at=0.0, workers=1)), died(1), []),
+    ("a loan is of one worker", (*TWO, LOAN), queued(0, 0, 1), [s.SendChunk(0, 0, 0, 0, 0, 1), s.PullItems(0, 1)]),
+    ("a lent worker is wanted back as soon as another job is open", LENT, OTHER, [s.PullItems(1, 1), s.EndLoan(0)]),
+    ("until then the job has the others; and the wish is repeated", (*LENT, OTHER), queued(1, 0, 1, job=1),
+     [s.SendChunk(1, 1, 1, 1, 0, 1), s.PullItems(1, 1), s.EndLoan(0)]),
+    ("nothing is sent to a lent worker", (*LENT, OTHER, queued(1, 0, 1, job=1)), queued(2, 1, 1, job=1), [s.EndLoan(0)]),
+    ("which is told when the caller has closed the loan", (*LENT, OTHER, queued(1, 0, 1, job=1), queued(2, 1, 1, job=1)),
+     CLOSED, [s.InterruptWorker(0, 0)]),
+    ("and then has work", (*LENT, OTHER, queued(1, 0, 1, job=1), queued(2, 1, 1, job=1), CLOSED),
+     s.CancelDone(at=0.0, worker=0, job=0),
+     [s.ReleaseChunk(0, 0), s.ReleaseJob(0), s.SendChunk(0, 2, 1, 2, 1, 2), s.PullItems(1, 1)]),
+    ("a lent worker that is to go is wanted back", LENT, s.PoolResized(at=0.0, workers=0),
+     [s.StopWorker(1), s.EndLoan(0)]),
+    ("so is one that is outdated; the other is let go meanwhile", LENT, OUTDATED, [s.StopWorker(1), s.EndLoan(0)]),
+    ("a lent worker that dies in a call costs that call", LENT, died(0, 0),
+     [s.FailIteration(0, 0, 0, known=True), s.ReleaseChunk(0, 0), s.StartWorker(0)]),
+    ("one that dies between calls is followed by another", LENT, died(0), [s.StartWorker(0), s.SendChunk(1, 1, 0, 0, 0, 1)]),
 ]  # fmt: skip
 
 
