@@ -451,12 +451,13 @@ def timeline(record: Record, ax: Axes | None = None) -> Axes:
         lanes.insert(0, (KERNEL, record.kernel))
     ax = _axes(ax, 8, min(12.0, 1.4 + 0.28 * len(lanes)))
     seen: dict[str, str] = {}
+    resolution = (
+        record.wall_s / 2000 * max(1.0, len(lanes) / 16)
+    )  # a figure has only so many pixels, in both directions
     for row, (_, lane) in enumerate(lanes):
         for kind, worker_colour in COLOURS.items():
             colour = KERNEL_COLOUR if lane is record.kernel else worker_colour
-            pieces = [
-                (start, end - start) for each, start, end, _ in _thinned(lane, record.wall_s / 2000) if each == kind
-            ]
+            pieces = [(start, end - start) for each, start, end, _ in _thinned(lane, resolution) if each == kind]
             if pieces:
                 word = {TASK: "tasks", CHECK: "checks", FAILED: "failed or stopped"}.get(kind, "sending data")
                 seen.setdefault(colour, KERNEL if lane is record.kernel else word)

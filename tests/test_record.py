@@ -28,7 +28,7 @@ from mpnb.events import (
     WorkerReady,
     WorkerStarted,
 )
-from mpnb.record import FAILED, TASK, Lane, Record, Site, Span, round_seconds
+from mpnb.record import FAILED, TASK, Lane, Record, Site, Span, load_run, round_seconds
 
 sys.path.insert(0, str(Path(__file__).parent / "browser"))
 import synthetic_runs as runs
@@ -387,6 +387,28 @@ def test_a_record_comes_back_from_json():
     assert again.losses == pytest.approx(record.losses)
     assert again.wall_s == pytest.approx(record.wall_s)
     assert again.speedup == pytest.approx(record.speedup)
+
+
+def test_a_record_is_saved_and_loaded(tmp_path):
+    """`save` writes a file whole and leaves nothing beside it; `load_run` gives the same record."""
+    record = runs.record_of(runs.events(dies=0.4), source="x = [f(i) for i in xs]")
+    path = tmp_path / "run.json"
+    path.write_text("what was there before", encoding="utf-8")
+
+    assert record.save(path) == path
+    assert [each.name for each in tmp_path.iterdir()] == ["run.json"]
+    assert load_run(str(path)).to_json() == record.to_json()
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "{}", '{"schema": "new"}', '{"schema": 99}'])
+def test_a_file_that_is_no_record_is_named(tmp_path, text):
+    """What is not a record, or a newer one, is refused with the file's name."""
+    path = tmp_path / "other.json"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ValueError, match=r".") as caught:
+        load_run(path)
+    assert caught.value.__notes__ == [f"in {path}"]
 
 
 def test_json_of_another_version():

@@ -13,13 +13,14 @@ exact. Everything that is shown, live or afterwards, is a function of a `Record`
 
 from __future__ import annotations
 
-import json
 import math
+import os
 from bisect import bisect_right
 from collections import deque
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, fields
 from operator import mul, sub
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from mpnb.events import (
     BatchFinished,
@@ -36,304 +37,32 @@ from mpnb.events import (
     WorkerDied,
     WorkerStarted,
 )
+from mpnb.record import archive
+from mpnb.record.books import LOSSES, PACKING, REPEATED, START, UNEVEN, USEFUL, WAITING, Job, Row
+from mpnb.record.lanes import (
+    ALL_SPANS,
+    CHECK,
+    DECODE,
+    ENCODE,
+    FAILED,
+    FINEST,
+    KINDS,
+    MAX_SPANS,
+    TASK,
+    Lane,
+    Span,
+    packed,
+    unpacked,
+)
+from mpnb.record.sites import TOO_SMALL, Progress, Site, round_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
 
-SCHEMA: Final = 1
-
-TASK: Final = "task"
-DECODE: Final = "decode"
-CHECK: Final = "check"
-ENCODE: Final = "encode"
-FAILED: Final = "failed"
-KINDS: Final = (TASK, DECODE, CHECK, ENCODE, FAILED)
-
-USEFUL: Final = "useful work"
-SLOWER: Final = "slower than alone"
-START: Final = "start"
-PACKING: Final = "encode and decode"
-WAITING: Final = "waiting for work"
-UNEVEN: Final = "uneven end"
-REPEATED: Final = "failed and repeated"
-LOSSES: Final = (USEFUL, SLOWER, START, PACKING, WAITING, UNEVEN, REPEATED)
-
-TOO_SMALL: Final = "small"  # refusal code of a loop that could be split and was over before that paid
-
-MAX_SPANS: Final = 600  # per lane: more than a lane has pixels
-ALL_SPANS: Final = 24_000  # in all lanes
-FINEST: Final = 0.001  # seconds: shorter tasks are merged from the start
 MAX_POINTS: Final = 400  # of the speedup curve
-MAX_BUCKETS: Final = 2048  # of iteration times
 MAX_ENCODES: Final = 2048  # intervals in which the kernel encoded
-
-
-# ---------------------------------------------------------------------------------------------------------------- sites
-
-
-@dataclass(slots=True, repr=False)
-class Site:
-    """A loop or comprehension of the cell, and what became of it.
-
-    Parameters
-    ----------
-    line, column
-        Where it stands, as the editor counts; the magic's own line is 1.
-    kind
-        ``for``, ``list``, ``set``, ``dict``, ``generator`` or ``map``.
-    label
-        The name that gets the result, else the source text, shortened.
-    parallel
-        Whether it was split: by the plan at first, and by what happened once it has run.
-    code, reason
-        Why it stayed serial; empty when it was split.
-    refused_at, conflict
-        Line and column (from 0) of what keeps it serial, and of the access that this conflicts with, where known.
-    iterations
-        Those whose effects took place in the notebook.
-    speedup
-        Serial seconds over wall seconds. An estimate unless `speedup_measured`.
-    yardstick
-        Seconds of an iteration alone over seconds of one beside the others, 1 where that can't be told.
-    longest
-        Number and seconds of the longest iteration that a worker ran.
-    longest_was_last
-        Whether the other workers had nothing left to do when it ended.
-    seed
-        The seed of the streams that its random numbers came from; None where they came as without `--seed`.
-    threads
-        Those of linear algebra in the kernel and in a worker, where the loop reaches it and they differ.
-    compared
-        Under `--compare`, in what the pool's result and the kernel's differ, and how long both took.
-    """
-
-    line: int
-    column: int = 0
-    kind: str = "for"
-    label: str = ""
-    code: str = ""
-    parallel: bool = False
-    reason: str = ""
-    refused_at: tuple[int, int] | None = None
-    conflict: tuple[int, int] | None = None
-    iterations: int | None = None
-    wall_s: float | None = None
-    speedup: float | None = None
-    speedup_measured: bool = False
-    total: int | None = None
-    workers: int = 0
-    jobs: int = 0
-    job_s: float = 0.0
-    kernel_iterations: int = 0
-    kernel_s: float = 0.0
-    started: float | None = None
-    ended: float | None = None
-    died: int = 0
-    yardstick: float = 1.0
-    longest: tuple[int, float] | None = None
-    longest_was_last: bool = False
-    seed: int | None = None
-    compared: str = ""
-    threads: tuple[int, int] | None = None
-    nbytes: int = 0
-    lost: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def was_split(self) -> bool:
-        """Whether the pool had any part in it."""
-        return self.jobs > 0
-
-    def __repr__(self) -> str:
-        """Where it stands and what became of it, in a line; its attributes tell the rest."""
-        found = [f"{self.iterations:,} iterations"] if self.iterations is not None else []
-        found += [round_seconds(self.wall_s)] if self.wall_s is not None else []
-        if self.was_split:
-            found.insert(0, f"split over {self.workers} workers")
-            found += [f"speedup {'' if self.speedup_measured else '≈'}{self.speedup:.2g}"] if self.speedup else []
-        elif self.reason:
-            found.insert(0, f"serial [{self.code}]" if self.code else "serial")
-        return f"<Site line {self.line}, {self.kind} {self.label}: {', '.join(found) or 'not reached'}>"
-
-
-# ---------------------------------------------------------------------------------------------------------------- lanes
-
-
-@dataclass(slots=True)
-class Span:
-    """A stretch of a lane. `busy` is the seconds of tasks in it, less than its length where short tasks were merged."""
-
-    start: float
-    end: float
-    kind: str
-    first: int = 0
-    count: int = 0
-    busy: float = 0.0
-
-
-class Lane:
-    """What one worker did, as spans in order of time; short neighbours are merged once there are too many.
-
-    `version` grows whenever spans that were there before have changed; else only the last one may.
-    """
-
-    def __init__(self, limit: int = MAX_SPANS, resolution: float = FINEST) -> None:
-        self.spans: list[Span] = []
-        self.resolution = resolution
-        self.version = 0
-        self._limit = limit
-
-    def add(self, span: Span) -> None:
-        """Put a span at the end."""
-        if not self.spans or not self._join(self.spans[-1], span):
-            self.spans.append(span)
-        while len(self.spans) > self._limit:
-            self.resolution *= 2
-            self.version += 1
-            old, self.spans = self.spans, []
-            for each in old:
-                if not self.spans or not self._join(self.spans[-1], each):
-                    self.spans.append(each)
-
-    def _join(self, last: Span, span: Span) -> bool:
-        """Merge `span` into `last` if both together are shorter than what is told apart."""
-        if span.end - last.start > self.resolution:
-            return False
-        if last.kind != span.kind and FAILED not in {last.kind, span.kind}:
-            last.kind = span.kind if span.end - span.start > last.end - last.start else last.kind
-        elif span.kind == FAILED:
-            last.kind = FAILED
-        if span.count:
-            last.first = min(last.first, span.first) if last.count else span.first
-        last.end = max(last.end, span.end)
-        last.count += span.count
-        last.busy += span.busy
-        return True
-
-
-# ----------------------------------------------------------------------------------------------------------------- jobs
-
-
-class _Costs:
-    """Seconds of tasks by number of iteration, in buckets that double so that they stay few."""
-
-    def __init__(self) -> None:
-        self.size = 1
-        self.seconds: list[float] = []
-        self.counts: list[int] = []
-
-    def add(self, first: int, durations: Sequence[float]) -> None:
-        at, end = 0, len(durations)
-        while (first + end - 1) // self.size >= MAX_BUCKETS:
-            self.size *= 2
-            self.seconds = [sum(self.seconds[i : i + 2]) for i in range(0, len(self.seconds), 2)]
-            self.counts = [sum(self.counts[i : i + 2]) for i in range(0, len(self.counts), 2)]
-        missing = (first + end - 1) // self.size + 1 - len(self.seconds)
-        if missing > 0:
-            self.seconds += [0.0] * missing
-            self.counts += [0] * missing
-        while at < end:
-            bucket = (first + at) // self.size
-            stop = min(end, (bucket + 1) * self.size - first)
-            self.seconds[bucket] += sum(durations[at:stop])
-            self.counts[bucket] += stop - at
-            at = stop
-
-    def beyond(self, limit: int) -> float:
-        """Seconds of the iterations from `limit` on."""
-        bucket, inside = divmod(limit, self.size)
-        rest = sum(self.seconds[bucket + 1 :])
-        if bucket < len(self.seconds) and self.counts[bucket] > inside:  # those of a bucket are taken as alike
-            rest += self.seconds[bucket] * (1 - inside / self.counts[bucket])
-        return rest
-
-
-@dataclass(slots=True)
-class _Row:
-    """One worker's place in a job: accounted for up to `cursor`."""
-
-    cursor: float
-    state: str = START  # what the time up to the next batch is: START, WAITING or REPEATED
-    sent: dict[int, float] = field(default_factory=dict)  # chunks it has, and since when
-
-
-@dataclass(slots=True)
-class _Job:
-    """The pool's part in a site."""
-
-    site: int
-    declared: int
-    start: float
-    end: float | None = None
-    rows: dict[int, _Row] = field(default_factory=dict)
-    parts: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LOSSES, 0.0))
-    costs: _Costs = field(default_factory=_Costs)
-    pulled: int = 0  # iterations that were encoded for it
-    home: int = 0  # iterations that came home
-    count: int = 0
-    squares: float = 0.0
-    lowest: int | None = None  # iteration that it was given
-    limit: int | None = None  # iterations from here on took no effect
-    wasted: float = 0.0
-    yardstick: float = 1.0
-    longest_end: float = -1.0  # of the site's longest iteration, where this job ran it
-
-    @property
-    def workers(self) -> int:
-        return max(self.declared, len(self.rows))
-
-    def row(self, number: int) -> _Row:
-        return self.rows.setdefault(number, _Row(self.start))
-
-    def scale(self, alone_s: float, alone: int) -> float:
-        """How long an iteration takes alone, as a share of what it took in the workers.
-
-        The kernel's iterations are a sample; only where they are a few, the iterations are alike, and the mean lies
-        beyond chance, do they say something. Else 1: the workers' own seconds count.
-        """
-        if alone < 3 or self.count < 3:
-            return 1.0
-        mean = self.parts[USEFUL] / self.count
-        variance = max(0.0, self.squares / self.count - mean * mean)
-        if mean <= 0 or variance > 0.25 * mean * mean:
-            return 1.0
-        if mean - alone_s / alone <= 3 * math.sqrt(variance / min(alone, self.count)):
-            return 1.0
-        return max(alone_s / alone / mean, 1 / max(1, self.workers))
-
-    def account(self, now: float) -> dict[str, float]:
-        """Core seconds by what they went into, adding up to workers × wall."""
-        end = now if self.end is None else self.end
-        parts = dict(self.parts)
-        if self.end is None:
-            for row in self.rows.values():  # what is under way is taken for useful, from when it was sent
-                sent = max(row.cursor, min(end, min(row.sent.values(), default=end)))
-                parts[row.state] += sent - row.cursor
-                parts[USEFUL] += max(0.0, end - sent)
-            parts[START] += (self.workers - len(self.rows)) * max(0.0, end - self.start)
-        wasted = min(self.wasted, parts[USEFUL])
-        useful = parts[USEFUL] - wasted
-        parts[REPEATED] += wasted
-        parts[USEFUL] = useful * self.yardstick
-        parts[SLOWER] = useful - parts[USEFUL]
-        # What floating point lost on the way goes where nobody sees it.
-        largest = max(parts, key=parts.__getitem__)
-        parts[largest] += self.workers * max(0.0, end - self.start) - math.fsum(parts.values())
-        return parts
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a site is. `rate` is iterations per second, lately; None is: not known."""
-
-    done: int = 0
-    total: int | None = None
-    rate: float | None = None
-    eta_s: float | None = None
-
-
-# --------------------------------------------------------------------------------------------------------------- record
 
 
 class Record:
@@ -374,7 +103,7 @@ class Record:
         self.current: int | None = None  # the site that began last
         self.died = 0
         self._now = 0.0
-        self._jobs: list[_Job] = []
+        self._jobs: list[Job] = []
         self._past: dict[str, float] = dict.fromkeys(LOSSES, 0.0)  # jobs that are over and settled
         self._past_core_s = 0.0
         self._rows: dict[int, int] = {}  # worker → row, while it lives
@@ -471,7 +200,7 @@ class Record:
         site = self._site(event.site)
         start = max(0.0, at - event.encode_s, site.started or 0.0, self._jobs[-1].end or 0.0 if self._jobs else 0.0)
         self._rows_for(event.workers)
-        self._jobs.append(_Job(event.site, event.workers, min(start, at)))
+        self._jobs.append(Job(event.site, event.workers, min(start, at)))
         site.jobs += 1
         site.parallel, site.code, site.reason = True, "", ""
         site.refused_at = site.conflict = None
@@ -556,7 +285,7 @@ class Record:
         if tail > last:
             lane.add(Span(last, tail, CHECK if event.check_s > event.encode_s else ENCODE, event.first))
 
-    def _weigh(self, job: _Job, event: BatchFinished, durations: list[float]) -> None:
+    def _weigh(self, job: Job, event: BatchFinished, durations: list[float]) -> None:
         job.count += len(durations)
         job.squares += sum(map(mul, durations, durations))
         job.costs.add(event.first, durations)
@@ -567,7 +296,7 @@ class Record:
             site.longest = event.first + at, longest
             job.longest_end = event.times[2 * at + 1] - (self.started or 0.0)
 
-    def _job_ended(self, job: _Job, at: float) -> None:
+    def _job_ended(self, job: Job, at: float) -> None:
         ends = sorted(row.cursor for row in job.rows.values())
         at = max(at, job.start, *ends, job.start)
         if job.longest_end >= 0:  # nobody else was at work in the last half of it
@@ -645,7 +374,7 @@ class Record:
         if self.current is not None:
             self.sites[self.current].nbytes += nbytes
 
-    def _open_job(self) -> _Job | None:
+    def _open_job(self) -> Job | None:
         return self._jobs[-1] if self._jobs and self._jobs[-1].end is None else None
 
     def _rows_for(self, workers: int) -> None:
@@ -665,7 +394,7 @@ class Record:
             self._rows[worker] = at
         return self._rows[worker]
 
-    def _idle(self, job: _Job, row: _Row, until: float) -> None:
+    def _idle(self, job: Job, row: Row, until: float) -> None:
         """Account for the time from the cursor on, in which the worker had nothing to do."""
         if until <= row.cursor:
             return
@@ -809,9 +538,8 @@ class Record:
 
     def to_json(self) -> str:
         """Give the record as JSON text; values of results are not in it."""
-        return json.dumps(
+        return archive.dump(
             {
-                "schema": SCHEMA,
                 "source": self.source,
                 "note": self.note,
                 "seed": self.seed,
@@ -826,20 +554,15 @@ class Record:
                 "losses": self.losses,
                 "curve": [[round(t, 4), round(value, 4)] for t, value in self.curve],
                 "kinds": list(KINDS),
-                "kernel": _packed(self.kernel),
-                "lanes": [_packed(lane) for lane in self.lanes],
-            },
-            separators=(",", ":"),
+                "kernel": packed(self.kernel),
+                "lanes": [packed(lane) for lane in self.lanes],
+            }
         )
 
     @classmethod
     def from_json(cls, text: str) -> Record:
         """Make a record from JSON text, of this or an older version of mpnb. Its clock starts at 0."""
-        data = json.loads(text)
-        if not isinstance(data, dict) or "schema" not in data:
-            raise ValueError("this is not a run record of mpnb: it has no schema")
-        if data["schema"] > SCHEMA:
-            raise ValueError(f"a record of schema {data['schema']}: this mpnb reads up to {SCHEMA}; upgrade it")
+        data = archive.parse(text)
         known = {each.name for each in fields(Site)}
         sites = [Site(**{key: value for key, value in each.items() if key in known}) for each in data["sites"]]
         for site in sites:
@@ -858,34 +581,50 @@ class Record:
         record._past.update(data.get("losses", {}))
         record.curve = [(t, value) for t, value in data.get("curve", [])]
         kinds = data.get("kinds", KINDS)
-        record.kernel = _unpacked(data.get("kernel", []), kinds)
-        record.lanes = [_unpacked(each, kinds) for each in data.get("lanes", [])]
+        record.kernel = unpacked(data.get("kernel", []), kinds)
+        record.lanes = [unpacked(each, kinds) for each in data.get("lanes", [])]
         return record
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the record to a file, as JSON; `mpnb.load_run(path)` reads it, here or elsewhere.
 
-def _packed(lane: Lane) -> list[Any]:
-    return [
-        [round(s.start, 6), round(s.end - s.start, 6), KINDS.index(s.kind), s.first, s.count, round(s.busy, 6)]
-        for s in lane.spans
-    ]
+        Parameters
+        ----------
+        path
+            Where to; a file that is there is replaced, once the new one is whole.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        archive.write(Path(path), self.to_json())
+        return Path(path)
 
 
-def _unpacked(rows: list[Any], kinds: Sequence[str]) -> Lane:
-    lane = Lane()
-    lane.spans = [Span(start, start + length, kinds[kind], *rest) for start, length, kind, *rest in rows]
-    return lane
+def load_run(path: str | os.PathLike[str]) -> Record:
+    """Read a run record that `record.save(path)` wrote, with this or an older version of mpnb.
 
+    Parameters
+    ----------
+    path
+        The file.
 
-def round_seconds(seconds: float) -> str:
-    """Give a duration as a person says it: ``0.4 ms``, ``3 ms``, ``3.1 s``, ``2 min 5 s``, ``1 h 2 min``."""
-    if seconds < 0.00095:
-        return f"{seconds * 1e3:.1f} ms"
-    if seconds < 0.95:
-        return f"{seconds * 1e3:.0f} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    if seconds < 3570:
-        return f"{round(seconds) // 60} min {round(seconds) % 60} s"
-    return f"{round(seconds / 60) // 60} h {round(seconds / 60) % 60} min"
+    Returns
+    -------
+    Record
+        What `mpnb.last_run()` gave: it is drawn, asked and saved alike.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Record([Site(line=2, label="features")], workers=2).save(f"{folder}/run.json")
+    ...     load_run(path).sites
+    [<Site line 2, for features: not reached>]
+    """
+    try:
+        return Record.from_json(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:  # no JSON, or something else's
+        error.add_note(f"in {os.fspath(path)}")
+        raise

@@ -1,0 +1,43 @@
+"""The run record: events in, one account of the run out. Reads no clock, draws nothing, holds no value of a result.
+
+    run      the record: takes events in, says what they add up to
+     ├─ sites    a loop of the cell, and what became of it
+     ├─ lanes    who did what when, merged where it is too short to be seen
+     ├─ books    where every second of the workers went
+     └─ archive  a record as JSON, and back
+
+Its size is bounded whatever the number of iterations: spans are merged once they are too short to be seen, sums stay
+exact. Everything that is shown, live or afterwards, is a function of a `Record`.
+"""
+
+from mpnb.record.archive import SCHEMA
+from mpnb.record.books import LOSSES, PACKING, REPEATED, SLOWER, START, UNEVEN, USEFUL, WAITING
+from mpnb.record.lanes import CHECK, DECODE, ENCODE, FAILED, KINDS, TASK, Lane, Span
+from mpnb.record.run import Record, load_run
+from mpnb.record.sites import TOO_SMALL, Progress, Site, round_seconds
+
+__all__ = [
+    "CHECK",
+    "DECODE",
+    "ENCODE",
+    "FAILED",
+    "KINDS",
+    "LOSSES",
+    "PACKING",
+    "REPEATED",
+    "SCHEMA",
+    "SLOWER",
+    "START",
+    "TASK",
+    "TOO_SMALL",
+    "UNEVEN",
+    "USEFUL",
+    "WAITING",
+    "Lane",
+    "Progress",
+    "Record",
+    "Site",
+    "Span",
+    "load_run",
+    "round_seconds",
+]
