@@ -2,8 +2,8 @@
 
 `%load_ext mpnb`, then `%%parallel` on top of a cell, or `@mpnb.parallel` on a function. `last_run()` tells what became
 of it. `Pool` and `Executor` are `multiprocessing`'s and `concurrent.futures`' for functions of the notebook; `pool()`
-is the one that stays between cells. `Process`, `Queue`, `Lock`, `Array`, `Manager` and the like are
-`multiprocessing`'s, for functions and classes of the notebook.
+is the one that stays between cells, and `shared()` puts an array where its workers see it. `Process`, `Queue`, `Lock`,
+`Array`, `Manager` and the like are `multiprocessing`'s, for functions and classes of the notebook.
 
 Names are loaded when they are first used: a worker process imports this package too, and must start light.
 """
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from mpnb import pool as pool
+    from mpnb.arrays import shared as shared
     from mpnb.errors import CodecError as CodecError
     from mpnb.errors import MpnbError as MpnbError
     from mpnb.errors import PoolBrokenError as PoolBrokenError
@@ -62,6 +63,7 @@ _HOMES: Final = {
     "Pool": "mpnb.pool",
     "pool": "mpnb.pool",  # the room itself, which can be called
     "Executor": "mpnb.executor",
+    "shared": "mpnb.arrays",
     "PoolBrokenError": "mpnb.errors",
     "PoolClosedError": "mpnb.errors",
     "TaskTimeoutError": "mpnb.errors",
@@ -105,6 +107,7 @@ __all__ = [
     "parallel",
     "parent_process",
     "pool",
+    "shared",
 ]
 
 

@@ -7,7 +7,68 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from mpnb.buffers import Block, is_portable, lent
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def shared(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Put an array into memory that every worker maps: it is copied once, now, and sending it costs nothing.
+
+    Any array of plain values that a loop or a task reads is held once for all workers, but before each run its content
+    is compared with what they have. What this function gives is read-only, so there is nothing to compare.
+
+    Parameters
+    ----------
+    array
+        Of numbers, booleans, dates or fixed-width text, of any shape and strides, which are kept.
+
+    Returns
+    -------
+    numpy.ndarray
+        The same values, read-only. The memory is given back when neither it nor a view of it is used any more.
+
+    Raises
+    ------
+    TypeError
+        What is no array, or one of objects or of a class of its own.
+
+    Examples
+    --------
+    >>> import mpnb, numpy as np
+    >>> table = mpnb.shared(np.arange(6.0).reshape(2, 3))
+    >>> float(table.sum()), table.flags.writeable
+    (15.0, False)
+    """
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is None or type(array) is not numpy.ndarray:
+        msg = f"shared() takes a numpy array, was {type(array).__name__}; np.asarray(…) makes one"
+        raise TypeError(msg)
+    if array.dtype.hasobject:
+        msg = f"shared() takes an array of plain values, was one of {array.dtype}: objects can't lie in shared memory"
+        raise TypeError(msg)
+    data, strides, offset = memory_of(array)
+    if is_portable() or not data.nbytes:
+        return _read_only(array.copy("K"))
+    view = Block.create([memoryview(data)]).lend(lambda view: _address(numpy.frombuffer(view, "u1")))
+    return _read_only(numpy.ndarray(array.shape, array.dtype, view, offset, strides))
+
+
+def is_shared(array: Any) -> bool:
+    """Tell whether this is an array of `shared`, or a view of one."""
+    return lent(_address(array), 0) is not None
+
+
+def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    array.flags.writeable = False
+    return array
+
+
+def _address(array: Any) -> int:
+    return int(array.__array_interface__["data"][0])
 
 
 def memory_of(array: Any) -> tuple[Any, Any, int]:
@@ -34,7 +95,7 @@ def _spanned(array: Any) -> tuple[Any, Any, int]:
         reach = (size - 1) * stride
         low, high = low + min(reach, 0), high + max(reach, 0)
     span = high - low + array.itemsize
-    data = numpy.asarray(_Memory(array, array.__array_interface__["data"][0] + low, span))
+    data = numpy.asarray(_Memory(array, _address(array) + low, span))
     return data, array.strides, -low
 
 
@@ -54,9 +115,7 @@ def fill_array(array: Any, state: Any) -> None:
 def mapped_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, _writeable: bool) -> Any:
     """An array over a buffer, read-only whatever it was."""
     numpy = sys.modules["numpy"]
-    array = numpy.ndarray(shape, dtype, buffer, offset, strides)
-    array.flags.writeable = False
-    return array
+    return _read_only(numpy.ndarray(shape, dtype, buffer, offset, strides))
 
 
 def own_array(buffer: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
@@ -86,7 +145,7 @@ def view_of(frozen: Container[int], of: Any, offset: int, dtype: Any, shape: Any
         for size, stride in zip(shape, strides, strict=True):
             reach = (size - 1) * stride
             low, span = low + min(reach, 0), span + abs(reach)
-        memory = _Memory(of, of.__array_interface__["data"][0] + low, span, read_only=not of.flags.writeable)
+        memory = _Memory(of, _address(of) + low, span, read_only=not of.flags.writeable)
         view = numpy.ndarray(shape, dtype, numpy.asarray(memory), offset - low, strides)
     if not writeable or id(of) in frozen:
         view.flags.writeable = False

@@ -12,13 +12,15 @@ import itertools
 import mmap
 import os
 import sys
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Final
 
 ALIGNMENT: Final = 64  # a cache line, and what AVX-512 loads want
 _WRITE_LIMIT: Final = 1 << 30  # Linux writes at most 2 GiB - 4096 bytes at once
 
 _serials = itertools.count(1)
+_lent: dict[int, Block] = {}  # by the address of what is mapped
 
 
 def is_portable() -> bool:
@@ -94,6 +96,15 @@ class Block:
             self._map = _mapped(self.fd, self.nbytes)
         return memoryview(self._map)
 
+    def lend(self, address_of: Callable[[memoryview], int]) -> memoryview:
+        """Its bytes, read-only; as long as anything refers to them, `lent` finds the block by their address."""
+        mapped = _mapped(self.fd, self.nbytes)
+        view = memoryview(mapped)
+        address = address_of(view)
+        _lent[address] = self
+        weakref.finalize(mapped, _lent.pop, address, None)
+        return view
+
     def close(self) -> None:
         """Close the descriptor; what is mapped stays."""
         fd, self._fd = self._fd, -1
@@ -105,6 +116,19 @@ class Block:
 
     def __repr__(self) -> str:
         return f"Block({self.nbytes} bytes, serial {self.serial})"
+
+
+def lent(address: int, nbytes: int) -> tuple[Block, int] | None:
+    """The block whose bytes were lent there, and where in it they lie: sealed, so they are what they were."""
+    for start, block in _lent.items():
+        if start <= address and address + nbytes <= start + block.nbytes:
+            return block, address - start
+    return None
+
+
+def is_lending() -> bool:
+    """Whether `lent` could find any."""
+    return bool(_lent)
 
 
 def _mapped(fd: int, nbytes: int) -> mmap.mmap:

@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mpnb.buffers import Block, aligned, is_portable
-from mpnb.cache import EncodeCache
+from mpnb.buffers import Block, aligned, is_lending, is_portable, lent
+from mpnb.cache import EncodeCache, address_of
 
 OUT_OF_BAND: Final = 64 * 1024  # buffers from this size on leave the pickle
 _OWN_BLOCK: Final = 1024 * 1024  # arrays of a bundle from this size on get a block of their own, so that it can be kept
@@ -55,16 +55,20 @@ def write_frame(
     """Put a pickle and its out-of-band buffers into a frame: the buffers into as few blocks as is sensible."""
     groups: list[list[int]] = []
     rest: list[int] = []
+    blocks: list[Block] = []
+    loose: list[int] = []
+    places: list[tuple[int, int, int]] = [(_LOOSE, 0, 0)] * len(buffers)
     for number, buffer in enumerate(buffers):
-        if cache is not None and buffer.nbytes >= _OWN_BLOCK and len(groups) < _MOST_OWN_BLOCKS:
+        if is_lending() and (found := lent(address_of(buffer), buffer.nbytes)) is not None:
+            block, offset = found
+            places[number] = len(blocks), offset, buffer.nbytes
+            blocks.append(block)
+        elif cache is not None and buffer.nbytes >= _OWN_BLOCK and len(groups) < _MOST_OWN_BLOCKS:
             groups.append([number])
         else:
             rest.append(number)
     if rest:
         groups.append(rest)
-    blocks: list[Block] = []
-    loose: list[int] = []
-    places: list[tuple[int, int, int]] = [(_LOOSE, 0, 0)] * len(buffers)
     for group in groups:
         pieces = [buffers[number] for number in group]
         try:

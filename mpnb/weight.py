@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final
 
+from mpnb.arrays import is_shared
+
 SAMPLE: Final = 5  # members of a container that stand for all
 DEPTH: Final = 6
 MOST: Final = 10_000  # members whose ids are taken: a third of a millisecond
@@ -112,7 +114,7 @@ def _of_library(thing: Any, depth: int, known: Container[int]) -> Weight:
     kind = type(thing).__name__
     if kind == "ndarray":
         if not thing.dtype.hasobject:
-            return _ONE if id(thing.base) in known else _array(thing.nbytes)
+            return _ONE if id(thing.base) in known or is_shared(thing) else _array(thing.nbytes)
         return _of_many(thing.size, list(thing.flat[:SAMPLE]), depth, known)
     if kind == "DataFrame":
         return sum((_of_column(len(thing), dtype) for dtype in thing.dtypes), Weight(10.0))
