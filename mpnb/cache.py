@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Final, TypeVar
 
-from mpnb.buffers import Block, aligned
+from mpnb.buffers import Block, aligned, lent
 
 _KEPT_FOR: Final = 4  # jobs for which an unused block is kept
 
@@ -91,6 +91,7 @@ class EncodeCache:
         self._members: dict[int, tuple[Any, list[int]]] = {}
         self._constants: dict[int, tuple[Any, list[int] | None, dict[str, tuple[str, Any]]]] = {}
         self._jobs = 0
+        self.held: dict[Name, int] = {}  # bytes that the workers hold of a name
 
     def begin(self) -> None:
         """Begin a job: blocks that the last few jobs did not use are let go."""
@@ -114,6 +115,11 @@ class EncodeCache:
             block = Block.create([memoryview(piece) for piece in pieces])
         self._blocks[key] = block, self._jobs
         return block
+
+    def has(self, piece: Any) -> bool:
+        """Whether there is a block for it already: of itself, or of memory that was lent."""
+        address = address_of(piece)
+        return ((address, piece.nbytes),) in self._blocks or lent(address, piece.nbytes) is not None
 
     def body(self, body: bytes) -> Block:
         """A block that holds a big pickle."""

@@ -15,6 +15,7 @@ from types import FunctionType
 from typing import IO, Any, Final, cast
 
 from mpnb.blame import Unsendable
+from mpnb.budget import Budget
 from mpnb.cache import EncodeCache
 from mpnb.codec import LASTING, Encoder
 from mpnb.engine import STDERR, STDOUT, WARNED, Effects, Job, Outcome, warn_again
@@ -43,12 +44,12 @@ class CallEncoder(JobEncoder):
     ----------
     job
         Its function is one that `task_of` made.
-    cache
-        What is remembered between jobs.
+    cache, budget
+        As for `mpnb.jobs.JobEncoder`.
     """
 
-    def __init__(self, job: Job, cache: EncodeCache) -> None:
-        super().__init__(job, cache)
+    def __init__(self, job: Job, cache: EncodeCache, budget: Budget | None = None) -> None:
+        super().__init__(job, cache, budget)
         self._known = {key: n for key, n in self._known.items() if isinstance(self._objects[n], LASTING)}
         self._unsent: list[Exception] = []
 

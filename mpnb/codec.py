@@ -331,6 +331,8 @@ class Encoder(pickle.Pickler):
         generators: Mapping[int, int] = types.MappingProxyType({}),
     ) -> None:
         super().__init__(file, 5, buffer_callback=None if buffers is None else _taker(buffers))
+        self.file = file
+        self.buffers = buffers
         self.cache = cache
         self.main = main
         self.known = known

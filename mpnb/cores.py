@@ -1,9 +1,10 @@
-"""The cores that this process may really use, and how busy they are. Asks the system; changes nothing."""
+"""The cores and the memory that this process may really use, and how busy they are. Changes nothing."""
 
 from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +54,20 @@ def memory_limit() -> int | None:
         if text.isdigit() and int(text) < 1 << 60:  # v1 writes "no limit" as a number near 2⁶³
             limits.append(int(text))
     return min(limits, default=None)
+
+
+def free_memory() -> int:
+    """Give the bytes of memory that can still be had: of the machine's, and of what the container grants."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    for folder in _own_folders("memory"):
+        limit = _read(folder / "memory.max") or _read(folder / "memory.limit_in_bytes") or ""
+        used = _read(folder / "memory.current") or _read(folder / "memory.usage_in_bytes") or ""
+        if limit.isdigit() and used.isdigit():  # files that were read count as used, and are given up when need be
+            files = re.search(r"^(?:total_)?inactive_file (\d+)$", _read(folder / "memory.stat") or "", re.MULTILINE)
+            free = min(free, int(limit) - int(used) + (int(files[1]) if files else 0))
+    return max(0, free)
 
 
 def _own_folders(controller: str) -> list[Path]:

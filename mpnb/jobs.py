@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn
 from mpnb import surroundings
 from mpnb.arrays import copies_on_write
 from mpnb.blame import Unsendable, kind_name, located
+from mpnb.budget import Budget
 from mpnb.buffers import is_portable
 from mpnb.cache import BLIND, EncodeCache, Name, attribute_names, digest
 from mpnb.codec import Decoder, Encoder, Memo
@@ -49,6 +50,8 @@ class JobEncoder:
         The job. Main thread only, and never while the user's code runs.
     cache
         What is remembered between jobs.
+    budget
+        What its names may cost; None where nobody counts it.
 
     Attributes
     ----------
@@ -56,9 +59,10 @@ class JobEncoder:
         What a worker must have, in the order in which it loads them.
     """
 
-    def __init__(self, job: Job, cache: EncodeCache) -> None:
+    def __init__(self, job: Job, cache: EncodeCache, budget: Budget | None = None) -> None:
         self._job = job
         self._cache = cache
+        self._budget = budget
         self._main: dict[str, Any] = job.function.__globals__
         self._named_sets: set[int] = set()  # written as the value of a name
         cache.begin()
@@ -71,6 +75,7 @@ class JobEncoder:
             self._dump(encoder, "the loop's body", job.function)
             self._bound = self._dump_names(encoder, {}, self._named_sets, [("the loop's body", job.function)])
             memo: Memo = encoder.memo.copy()
+        self._budget = None  # what comes later goes to one worker at a time
         self._objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
             self._objects[number] = thing
@@ -88,8 +93,12 @@ class JobEncoder:
         return Encoder(file, self._cache, self._main, known, buffers, self._generators)
 
     def _dump(self, encoder: Encoder, path: str, thing: Any) -> None:
+        written, held = encoder.file.tell(), len(encoder.buffers or ())
         try:
             encoder.dump(thing)
+            if self._budget is not None:
+                blocks = sum(raw.nbytes for raw in (encoder.buffers or ())[held:] if not self._cache.has(raw))
+                self._budget.spend(path, encoder.file.tell() - written, blocks)
         except CodecError:
             raise
         except Exception as error:

@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, Self
 
 from mpnb import blas
+from mpnb.budget import Budget
 from mpnb.cache import EncodeCache
-from mpnb.cores import usable_cores
+from mpnb.cores import free_memory, usable_cores
 from mpnb.engine import Job, Running, Tell
 from mpnb.errors import PoolClosedError
 from mpnb.hands import Hands
@@ -271,13 +272,16 @@ class Workforce:
             return self.call_encoder(job)
         from mpnb.jobs import JobEncoder  # not before the processes are on their way: it takes as long as they do
 
-        return JobEncoder(job, self._cache)
+        return JobEncoder(job, self._cache, self._budget())
 
     def call_encoder(self, job: Job) -> CallEncoder:
         """As `encoder`, for calls."""
         from mpnb.calls import CallEncoder
 
-        return CallEncoder(job, self._cache)
+        return CallEncoder(job, self._cache, self._budget())
+
+    def _budget(self) -> Budget:
+        return Budget(self.workers, free_memory, self._cache.held)
 
     def enter(self, work: Work) -> None:
         """Work has begun that must be done before the pool may end; PoolClosedError where it may not begin."""

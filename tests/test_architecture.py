@@ -41,7 +41,8 @@ MAY_IMPORT = {
     "libraries": "cache",
     "blame": "errors",
     "codec": "closed collector cache frames arrays modules blame streams",
-    "jobs": "collector errors engine ordering buffers surroundings cache frames arrays modules libraries blame codec",
+    "budget": "errors",
+    "jobs": "budget collector errors engine ordering buffers surroundings cache frames arrays modules libraries blame codec",
     "namespace": (
         "collector errors engine ordering streams blas buffers surroundings cache frames arrays modules libraries blame codec"
     ),
@@ -58,12 +59,12 @@ MAY_IMPORT = {
     "imports": "surroundings modules",
     "templates": "wire interpreter",
     "hands": "errors events cores frames wire scheduler interpreter templates",
-    "calls": "errors engine cache frames blame codec jobs parcels tasks",
+    "calls": "budget errors engine cache frames blame codec jobs parcels tasks",
     "running": "errors events engine frames jobs scheduler hands",
     "results": "errors engine jobs scheduler hands running calls",
     "steady": "",
     "loans": "errors engine tasks frames calls jobs hands running scheduler plain steady",
-    "workforce": "errors blas engine cores cache frames jobs imports templates hands calls running results",
+    "workforce": "budget errors blas engine cores cache frames jobs imports templates hands calls running results",
     "pool": "errors events engine tasks calls running results loans workforce",
     "executor": "errors tasks pool results",
     # processes beside the notebook, at both ends

@@ -8,6 +8,7 @@ import sys
 import time
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from mpnb import cores
@@ -101,3 +102,34 @@ def test_a_clock_that_stands_still_is_no_load(monkeypatch):
     load = cores.Load()
 
     assert set(load.sample().cores) == {(0.0, 0.0)}
+
+
+@pytest.mark.parametrize(
+    ("files", "free"),
+    [
+        ({}, 5000),
+        ({"memory.max": "max", "memory.current": "100"}, 5000),
+        ({"box/memory.max": "3000", "box/memory.current": "1000"}, 2000),
+        (
+            {"box/memory.max": "3000", "box/memory.current": "1000", "box/memory.stat": "anon 5\ninactive_file 400\n"},
+            2400,
+        ),
+        ({"box/memory.max": "3000", "box/memory.current": "3100"}, 0),
+        ({"box/memory.max": "9000", "box/memory.current": "1000"}, 5000),
+        (
+            {
+                "memory/box/memory.limit_in_bytes": "2500",
+                "memory/box/memory.usage_in_bytes": "1000",
+                "memory/box/memory.stat": "inactive_file 1\ntotal_inactive_file 300\n",
+            },
+            1501,
+        ),
+    ],
+)
+def test_the_memory_that_is_free(cgroups, monkeypatch, files, free):
+    """That of the machine, or what the tightest control group has left; files it has read are given up when need be."""
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5000))
+    for path, text in files.items():
+        cgroups(path, text)
+
+    assert cores.free_memory() == free
