@@ -1,9 +1,10 @@
 """mpnb: an ordinary notebook cell on every core.
 
 `%load_ext mpnb`, then `%%parallel` on top of a cell, or `@mpnb.parallel` on a function. `last_run()` tells what became
-of it. `Pool` and `Executor` are `multiprocessing`'s and `concurrent.futures`' for functions of the notebook; `pool()`
-is the one that stays between cells, and `shared()` puts an array where its workers see it. `Process`, `Queue`, `Lock`,
-`Array`, `Manager` and the like are `multiprocessing`'s, for functions and classes of the notebook.
+of it; `last_run().save(path)` keeps that, and `load_run(path)` has it again. `Pool` and `Executor` are
+`multiprocessing`'s and `concurrent.futures`' for functions of the notebook; `pool()` is the one that stays between
+cells, and `shared()` puts an array where its workers see it. `Process`, `Queue`, `Lock`, `Array`, `Manager` and the
+like are `multiprocessing`'s, for functions and classes of the notebook.
 
 Names are loaded when they are first used: a worker process imports this package too, and must start light.
 """
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mpnb.executor import Executor as Executor
     from mpnb.functions import parallel as parallel
     from mpnb.pool import Pool as Pool
+    from mpnb.record import load_run as load_run
     from mpnb.session import last_run as last_run
     from mpnb.sharing import Array as Array
     from mpnb.sharing import Barrier as Barrier
@@ -60,6 +62,7 @@ _SHARING: Final = (
 _HOMES: Final = {
     "parallel": "mpnb.functions",
     "last_run": "mpnb.session",
+    "load_run": "mpnb.record",
     "Pool": "mpnb.pool",
     "pool": "mpnb.pool",  # the room itself, which can be called
     "Executor": "mpnb.executor",
@@ -104,6 +107,7 @@ __all__ = [
     "current_process",
     "get_context",
     "last_run",
+    "load_run",
     "parallel",
     "parent_process",
     "pool",

@@ -20,7 +20,7 @@ from mpnb.plan.iterables import length
 from mpnb.plan.names import read_names
 from mpnb.plan.space import Space
 from mpnb.plan.types import CellPlan
-from mpnb.record import USEFUL, Site, round_seconds
+from mpnb.record import Site, round_seconds
 from mpnb.weight import Weight, weigh, weigh_names
 
 _HEAD: Final = ("name", "class", "line", "pickled", "shared", "")
@@ -101,7 +101,7 @@ def measure(site: Site) -> Measured | None:
     if site.kernel_iterations:
         each_s = site.kernel_s / site.kernel_iterations
     elif site.iterations:
-        each_s = site.lost.get(USEFUL, 0.0) / site.iterations
+        each_s = site.pool_s / site.iterations
     else:
         return None
     return Measured(each_s, site.iterations or site.kernel_iterations) if each_s > 0 else None

@@ -152,7 +152,7 @@ def test_large_data_is_weighed_against_the_work() -> None:
     [
         (Site(line=1), None),
         (Site(line=1, iterations=10, kernel_iterations=4, kernel_s=0.2), Measured(0.05, 10)),
-        (Site(line=1, iterations=10, lost={"useful work": 0.5}), Measured(0.05, 10)),
+        (Site(line=1, iterations=10, pool_s=0.5), Measured(0.05, 10)),
         (Site(line=1, iterations=10), None),
     ],
 )

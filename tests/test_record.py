@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mpnb
+from mpnb import report
 from mpnb.events import (
     BatchFinished,
     ChunkEncoded,
@@ -79,10 +81,13 @@ def test_every_part_of_a_job_has_its_place():
         {
             "useful work": 3 + 1 + 4,
             "slower than alone": 0,
-            "start": 2 + 2,
-            "encode and decode": 1 + 1,
-            "waiting for work": 2,
-            "uneven end": 3 + 1,
+            "planning": 0,
+            "kernel alone": 0,
+            "start": 0,
+            "encode and decode": 2 * 1 + 1 + 1,
+            "transfer": 1 + 1 + 1 + 2 * 1,
+            "waiting for work": 1,
+            "uneven end": 2,
             "failed and repeated": 0,
         }
     )
@@ -165,7 +170,7 @@ def test_what_the_kernel_did_again_is_not_useful_twice():
         workers=1,
     )
 
-    assert record.losses["useful work"] == pytest.approx(1)
+    assert record.losses["useful work"] == pytest.approx(2 + 1)
     assert record.losses["failed and repeated"] == pytest.approx(2)
     assert record.sites[0].speedup == pytest.approx((3 + 1) / 5)
 
@@ -186,8 +191,50 @@ def test_the_yardstick_scales_when_it_says_something():
     )
 
     assert record.sites[0].yardstick == pytest.approx(0.5)
-    assert record.losses["useful work"] == pytest.approx(1.6)
+    assert record.losses["useful work"] == pytest.approx(1.6 + 8 * 0.1)
+    assert record.losses["kernel alone"] == pytest.approx(8 * 0.1)
+    assert record.losses["planning"] == pytest.approx(2 * (2.0 - 8 * 0.1))
     assert record.losses["slower than alone"] == pytest.approx(1.6)
+
+
+def test_workers_that_start_within_the_run_are_waited_for():
+    """Until a worker is ready the time goes to its start, also where it never gets an iteration."""
+    record = run(
+        JobStarted(at=100.0, site=0, workers=3, encode_s=0.0, nbytes=5),
+        *(WorkerStarted(at=100.0, worker=number, pid=1) for number in range(3)),
+        WorkerReady(at=101.0, worker=0),
+        WorkerReady(at=103.0, worker=1),
+        WorkerReady(at=102.0, worker=2),
+        ChunkSent(at=101.0, worker=0, chunk=0, first=0, count=1),
+        ChunkSent(at=103.0, worker=1, chunk=1, first=1, count=1),
+        batch(0, 0, 101.0, 106.0, chunk=0),
+        batch(1, 1, 103.0, 107.0, chunk=1),
+        JobEnded(at=107.0, site=0),
+        SiteEnded(at=107.0, site=0, iterations=2),
+        RunEnded(at=107.0, status="finished"),
+        workers=3,
+    )
+
+    assert record.causes["starting"] == pytest.approx(1 + 3 + 2)
+    assert record.causes["idle"] == pytest.approx(5)
+    assert record.causes["tail"] == pytest.approx(1)
+
+
+def test_what_the_kernel_runs_beside_the_pool_fills_what_was_idle():
+    """An iteration of the kernel's own is useful work on a core that a worker had no use for."""
+    record = run(
+        JobStarted(at=100.0, site=0, workers=2, encode_s=0.0, nbytes=5),
+        ChunkSent(at=100.0, worker=0, chunk=0, first=1, count=1),
+        batch(0, 1, 100.0, 104.0, chunk=0),
+        KernelRan(at=103.0, site=0, first=0, count=1, seconds=3.0),
+        JobEnded(at=104.0, site=0),
+        SiteEnded(at=104.0, site=0, iterations=2),
+        RunEnded(at=104.0, status="finished"),
+    )
+
+    assert record.losses["useful work"] == pytest.approx(4 + 3)
+    assert record.losses["uneven end"] == pytest.approx(1)
+    assert record.sites[0].speedup == pytest.approx(7 / 4)
 
 
 def test_a_loop_that_never_reached_the_pool_is_not_called_parallel():
@@ -390,14 +437,14 @@ def test_a_record_comes_back_from_json():
 
 
 def test_a_record_is_saved_and_loaded(tmp_path):
-    """`save` writes a file whole and leaves nothing beside it; `load_run` gives the same record."""
+    """`save` writes a file whole and leaves nothing beside it; `mpnb.load_run` gives the same record."""
     record = runs.record_of(runs.events(dies=0.4), source="x = [f(i) for i in xs]")
     path = tmp_path / "run.json"
     path.write_text("what was there before", encoding="utf-8")
 
     assert record.save(path) == path
     assert [each.name for each in tmp_path.iterdir()] == ["run.json"]
-    assert load_run(str(path)).to_json() == record.to_json()
+    assert mpnb.load_run(str(path)).to_json() == record.to_json()
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "{}", '{"schema": "new"}', '{"schema": 99}'])
@@ -422,6 +469,18 @@ def test_json_of_another_version():
         Record.from_json(json.dumps(data | {"schema": 99}))
     with pytest.raises(ValueError, match="no schema"):
         Record.from_json("{}")
+
+
+def test_a_record_of_the_first_schema_still_loads():
+    """What the first version wrote has its losses, though not their causes, and is drawn and saved as any other."""
+    old = Record.from_json((Path(__file__).parent / "records" / "schema_1.json").read_text(encoding="utf-8"))
+
+    assert old.losses["uneven end"] == pytest.approx(5.850667, abs=1e-4)
+    assert sum(old.losses.values()) == pytest.approx(old.core_s)
+    assert old.sites[0].speedup == pytest.approx(2.623374, abs=1e-4)
+    assert Record.from_json(old.to_json()).losses == pytest.approx(old.losses)
+    assert "cores" in report.remedy(old)
+    assert "where the cores" in report.static_html(old)
 
 
 def test_a_run_cut_short_is_closed():

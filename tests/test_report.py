@@ -158,7 +158,7 @@ def test_every_noteworthy_site_has_a_line():
     ("made", "words"),
     [
         ({"straggler": 0.6}, r"waited at the end: iteration 223 alone took 3\.0 s .*sorted"),
-        ({"packing": 0.5}, r"packed and unpacked data.*return only what you need"),
+        ({"packing": 0.5}, r"packed results.*Return only what you need"),
         ({"status": "stopped", "tasks": 16, "chunk": 1, "probe": 0}, r"thrown away"),
     ],
 )

@@ -11,12 +11,28 @@ exact. Everything that is shown, live or afterwards, is a function of a `Record`
 """
 
 from mpnb.record.archive import SCHEMA
-from mpnb.record.books import LOSSES, PACKING, REPEATED, SLOWER, START, UNEVEN, USEFUL, WAITING
+from mpnb.record.books import (
+    ALONE,
+    CAUSES,
+    LOSSES,
+    PACKING,
+    PLANNING,
+    REPEATED,
+    SLOWER,
+    START,
+    TRANSFER,
+    UNEVEN,
+    USEFUL,
+    WAITING,
+    Times,
+)
 from mpnb.record.lanes import CHECK, DECODE, ENCODE, FAILED, KINDS, TASK, Lane, Span
 from mpnb.record.run import Record, load_run
 from mpnb.record.sites import TOO_SMALL, Progress, Site, round_seconds
 
 __all__ = [
+    "ALONE",
+    "CAUSES",
     "CHECK",
     "DECODE",
     "ENCODE",
@@ -24,12 +40,14 @@ __all__ = [
     "KINDS",
     "LOSSES",
     "PACKING",
+    "PLANNING",
     "REPEATED",
     "SCHEMA",
     "SLOWER",
     "START",
     "TASK",
     "TOO_SMALL",
+    "TRANSFER",
     "UNEVEN",
     "USEFUL",
     "WAITING",
@@ -38,6 +56,7 @@ __all__ = [
     "Record",
     "Site",
     "Span",
+    "Times",
     "load_run",
     "round_seconds",
 ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-SCHEMA: Final = 1
+from mpnb.record.books import USEFUL
+
+SCHEMA: Final = 2
 
 
 def dump(data: dict[str, Any]) -> str:
@@ -22,7 +25,20 @@ def parse(text: str) -> dict[str, Any]:
         raise ValueError("this is not a run record of mpnb: it has no schema")
     if data["schema"] > SCHEMA:
         raise ValueError(f"a record of schema {data['schema']}: this mpnb reads up to {SCHEMA}; upgrade it")
+    for schema in range(data["schema"], SCHEMA):
+        _UPGRADES[schema](data)
     return data
+
+
+def _upgrade_1(data: dict[str, Any]) -> None:
+    """It knew the losses of the pool's part only, not their causes, nor the times of iterations."""
+    for site in data["sites"]:
+        site["parts"] = site.pop("lost", {})
+        site["core_job_s"] = sum(site["parts"].values())
+        site["pool_s"] = site["parts"].get(USEFUL, 0.0)
+
+
+_UPGRADES: Final[dict[int, Callable[[dict[str, Any]], None]]] = {1: _upgrade_1}  # from this schema to the next
 
 
 def write(path: Path, text: str) -> None:

@@ -1,54 +1,125 @@
-"""The books of one job: every second of its workers goes into exactly one account. Pure arithmetic.
+"""The books of a job: every second of its workers goes into exactly one cause. Pure arithmetic, no clock of its own.
 
-`Costs` has seconds by number of iteration, in buckets that double so that they stay few.
+A job owns workers × wall core seconds. Each worker's row has a cursor, the time up to which it is accounted for.
+Whatever comes moves the cursor on, and puts the time that it passed down to one cause:
+
+    start ─ names ┤ waiting ┤ on the way ┤ unpacking ┤ work ┤ results ┤ cursor'
+
+So the causes add up by construction, whatever the order of the events and however wrong a clock was.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 USEFUL: Final = "useful work"
 SLOWER: Final = "slower than alone"
+PLANNING: Final = "planning"
+ALONE: Final = "kernel alone"
 START: Final = "start"
 PACKING: Final = "encode and decode"
+TRANSFER: Final = "transfer"
 WAITING: Final = "waiting for work"
 UNEVEN: Final = "uneven end"
 REPEATED: Final = "failed and repeated"
-LOSSES: Final = (USEFUL, SLOWER, START, PACKING, WAITING, UNEVEN, REPEATED)
+LOSSES: Final = (USEFUL, SLOWER, PLANNING, ALONE, START, PACKING, TRANSFER, WAITING, UNEVEN, REPEATED)
+
+# What the clocks tell apart, and the loss that each is part of.
+WORK: Final = "work"
+CONTENTION: Final = "contention"  # what an iteration took beside the others beyond what it takes alone
+DECIDING: Final = "deciding"  # the kernel neither ran iterations nor had the pool run any
+KERNEL_ONLY: Final = "kernel only"  # the other cores, while the kernel ran iterations
+STARTING: Final = "starting"  # until a worker that was started for the run took work
+WARMING: Final = "warming"  # what each worker's first iteration took beyond the others
+NAMES: Final = "names"  # the kernel encoded what the loop reads
+ITEMS: Final = "items"  # the kernel encoded the next items, and a worker waited for them
+UNPACKING: Final = "unpacking"
+CHECKS: Final = "checks"
+RESULTS: Final = "results"  # encoded in the worker
+SENDING: Final = "sending"  # from the kernel to a worker that had nothing else to do
+HOME: Final = "home"  # all iterations were over, their results were on the way, or being taken in
+QUEUE: Final = "queue"  # nothing had been sent to the worker
+TAIL: Final = "tail"  # others still ran their last iterations
+IDLE: Final = "idle"  # the worker never got an iteration
+DEATHS: Final = "deaths"  # what a worker was at when it ended, and the time until another took its place
+CALLED_OFF: Final = "called off"
+NO_EFFECT: Final = "no effect"  # iterations that ran, and whose effects did not take place
+CAUSES: Final = {
+    WORK: USEFUL,
+    CONTENTION: SLOWER,
+    DECIDING: PLANNING,
+    KERNEL_ONLY: ALONE,
+    STARTING: START,
+    WARMING: START,
+    NAMES: PACKING,
+    ITEMS: PACKING,
+    UNPACKING: PACKING,
+    CHECKS: PACKING,
+    RESULTS: PACKING,
+    SENDING: TRANSFER,
+    HOME: TRANSFER,
+    QUEUE: WAITING,
+    TAIL: UNEVEN,
+    IDLE: UNEVEN,
+    DEATHS: REPEATED,
+    CALLED_OFF: REPEATED,
+    NO_EFFECT: REPEATED,
+}
+_NOTHING_RAN: Final = (STARTING, NAMES, ITEMS, SENDING, HOME, QUEUE, TAIL, IDLE)
 
 MAX_BUCKETS: Final = 2048  # of iteration times
+_FEW: Final = 3  # below so many iterations, a mean says nothing
 
 
-class Costs:
-    """Seconds of tasks by number of iteration, in buckets that double so that they stay few."""
+def by_loss(causes: dict[str, float]) -> dict[str, float]:
+    """Add up causes to losses; a loss whose causes are not known, as in older records, stands for itself."""
+    losses = dict.fromkeys(LOSSES, 0.0)
+    for cause, seconds in causes.items():
+        losses[CAUSES.get(cause, cause)] += seconds
+    return losses
 
-    def __init__(self) -> None:
-        self.size = 1
-        self.seconds: list[float] = []
-        self.counts: list[int] = []
+
+@dataclass(slots=True)
+class Times:
+    """Seconds of iterations by their number, in buckets that double so that they stay few; sums are exact."""
+
+    size: int = 1
+    seconds: list[float] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    longest: list[float] = field(default_factory=list)  # of an iteration in the bucket
 
     def add(self, first: int, durations: Sequence[float]) -> None:
         """Put in consecutive iterations."""
         at, end = 0, len(durations)
         while (first + end - 1) // self.size >= MAX_BUCKETS:
-            self.size *= 2
-            self.seconds = [sum(self.seconds[i : i + 2]) for i in range(0, len(self.seconds), 2)]
-            self.counts = [sum(self.counts[i : i + 2]) for i in range(0, len(self.counts), 2)]
+            self.halve()
         missing = (first + end - 1) // self.size + 1 - len(self.seconds)
         if missing > 0:
             self.seconds += [0.0] * missing
             self.counts += [0] * missing
+            self.longest += [0.0] * missing
         while at < end:
             bucket = (first + at) // self.size
             stop = min(end, (bucket + 1) * self.size - first)
-            self.seconds[bucket] += sum(durations[at:stop])
+            part = durations[at:stop]
+            self.seconds[bucket] += sum(part)
             self.counts[bucket] += stop - at
+            self.longest[bucket] = max(self.longest[bucket], *part)
             at = stop
+
+    def halve(self) -> None:
+        """Have half as many buckets."""
+        pairs = range(0, len(self.seconds), 2)
+        self.size *= 2
+        self.seconds = [sum(self.seconds[i : i + 2]) for i in pairs]
+        self.counts = [sum(self.counts[i : i + 2]) for i in pairs]
+        self.longest = [max(self.longest[i : i + 2]) for i in pairs]
 
     def beyond(self, limit: int) -> float:
         """Seconds of the iterations from `limit` on."""
@@ -64,28 +135,35 @@ class Row:
     """One worker's place in a job: accounted for up to `cursor`."""
 
     cursor: float
-    state: str = START  # what the time up to the next batch is: START, WAITING or REPEATED
+    ready: float = -math.inf  # when the worker in it could take work
+    died: bool = False  # and nobody has run anything here since
+    ran: int = 0
+    first_s: float = 0.0  # of the first iteration that ran here
     sent: dict[int, float] = field(default_factory=dict)  # chunks it has, and since when
 
 
 @dataclass(slots=True)
 class Job:
-    """The pool's part in a site."""
+    """The pool's part in a site. `opened`: when its names were encoded."""
 
     site: int
     declared: int
     start: float
+    opened: float
     end: float | None = None
     rows: dict[int, Row] = field(default_factory=dict)
-    parts: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LOSSES, 0.0))
-    costs: Costs = field(default_factory=Costs)
+    parts: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0.0))
+    times: Times = field(default_factory=Times)
     pulled: int = 0  # iterations that were encoded for it
     home: int = 0  # iterations that came home
-    count: int = 0
+    beside_s: float = 0.0  # what the kernel ran itself meanwhile
+    rest: int = 0  # iterations but for the first of each row, their seconds, and the squares of these
+    rest_s: float = 0.0
     squares: float = 0.0
     lowest: int | None = None  # iteration that it was given
     limit: int | None = None  # iterations from here on took no effect
     wasted: float = 0.0
+    warmed: float = 0.0
     yardstick: float = 1.0
     longest_end: float = -1.0  # of the site's longest iteration, where this job ran it
 
@@ -94,42 +172,133 @@ class Job:
         """How many cores it owned."""
         return max(self.declared, len(self.rows))
 
-    def row(self, number: int) -> Row:
-        """The place of the worker in this row."""
-        return self.rows.setdefault(number, Row(self.start))
+    def core_s(self, now: float) -> float:
+        """Core seconds that it owned until now, or its end."""
+        return self.workers * self.wall_s(now)
 
-    def scale(self, alone_s: float, alone: int) -> float:
+    def wall_s(self, now: float) -> float:
+        """Seconds from its start until now, or its end."""
+        return max(0.0, (now if self.end is None else self.end) - self.start)
+
+    def pass_to(self, row: Row, cause: str, until: float) -> None:
+        """Put the time up to `until` down to a cause."""
+        if until > row.cursor:
+            self.parts[cause] += until - row.cursor
+            row.cursor = until
+
+    def idle(self, row: Row, until: float, sent: float, encodes: Sequence[tuple[float, float]]) -> None:
+        """Account for the time up to `until`, when a worker had nothing to run; `sent`: when what it ran next was sent.
+
+        `encodes` are the times in which the kernel encoded items, in order.
+        """
+        sent = min(sent, until)
+        if row.died:
+            self.pass_to(row, DEATHS, sent)
+        else:
+            self.pass_to(row, STARTING, min(row.ready, sent))
+            self.pass_to(row, NAMES, min(self.opened, sent))
+            if encodes and row.cursor < sent:
+                for begin, end in encodes[max(0, bisect_right(encodes, (row.cursor, math.inf)) - 1) :]:
+                    if begin >= sent:
+                        break
+                    self.pass_to(row, QUEUE, min(begin, sent))
+                    self.pass_to(row, ITEMS, min(end, sent))
+            self.pass_to(row, QUEUE, sent)
+        self.pass_to(row, SENDING, until)
+
+    def close(self, at: float, unused: Iterable[Row]) -> None:
+        """Account for the time to the end; `unused` are the rows of workers that it never sent anything to."""
+        last = max((row.cursor for row in self.rows.values()), default=self.start)
+        called_off = self.home < self.pulled  # else what is still out was taken back, and done by another worker
+        for row in [*self.rows.values(), *unused]:
+            if row.died:
+                self.pass_to(row, DEATHS, min(row.ready, at))
+            elif called_off and row.sent:  # what it was doing was called off
+                self.pass_to(row, CALLED_OFF, at)
+            elif not row.ran:
+                self.pass_to(row, STARTING, min(row.ready, at))
+                self.pass_to(row, NAMES, min(self.opened, at))
+                self.pass_to(row, IDLE, last)
+            self.pass_to(row, TAIL, last)
+            self.pass_to(row, HOME, at)
+            row.sent.clear()
+        self.end = at
+
+    def judge(self, alone_s: float, alone: int, limit: int | None = None) -> None:
+        """Find what was wasted, what went into warming up, and how much slower than alone iterations were.
+
+        `alone` iterations took `alone_s` seconds in the kernel; those from `limit` on took no effect.
+        """
+        if limit is not None:
+            self.wasted = self.times.beyond(limit if self.limit is None else min(limit, self.limit))
+        self.warmed = self._warmed(alone)
+        self.yardstick = self._scale(alone_s, alone)
+
+    def _spread(self) -> tuple[float, float]:
+        """Mean and standard deviation of the iterations that were not the first of their worker."""
+        mean = self.rest_s / self.rest
+        return mean, math.sqrt(max(0.0, self.squares / self.rest - mean * mean))
+
+    def _warmed(self, alone: int) -> float:
+        """What the workers' first iterations took beyond the others, if that can be said of all of them.
+
+        A serial loop warms up once as well: either the kernel's own iterations did, or the shortest of these counts.
+        """
+        firsts = [row.first_s for row in self.rows.values() if row.ran > 1]
+        if len(firsts) < 2 or self.rest < _FEW:
+            return 0.0
+        mean, deviation = self._spread()
+        extra = [first - mean for first in firsts]
+        if min(extra) <= max(mean, 3 * deviation):
+            return 0.0
+        return sum(extra) - (0.0 if alone else min(extra))
+
+    def _scale(self, alone_s: float, alone: int) -> float:
         """How long an iteration takes alone, as a share of what it took in the workers.
 
         The kernel's iterations are a sample; only where they are a few, the iterations are alike, and the mean lies
         beyond chance, do they say something. Else 1: the workers' own seconds count.
         """
-        if alone < 3 or self.count < 3:
+        if alone < _FEW or self.rest < _FEW:
             return 1.0
-        mean = self.parts[USEFUL] / self.count
-        variance = max(0.0, self.squares / self.count - mean * mean)
-        if mean <= 0 or variance > 0.25 * mean * mean:
+        mean, deviation = self._spread()
+        if mean <= 0 or deviation > 0.5 * mean:
             return 1.0
-        if mean - alone_s / alone <= 3 * math.sqrt(variance / min(alone, self.count)):
+        if mean - alone_s / alone <= 3 * deviation / math.sqrt(min(alone, self.rest)):
             return 1.0
         return max(alone_s / alone / mean, 1 / max(1, self.workers))
 
+    def useful_s(self, now: float) -> float:
+        """Seconds of its iterations, as long as they would have taken alone."""
+        return self._parts(now)[WORK]
+
     def account(self, now: float) -> dict[str, float]:
-        """Core seconds by what they went into, adding up to workers × wall."""
-        end = now if self.end is None else self.end
+        """Core seconds by cause, adding up to workers × wall."""
+        parts = self._parts(now)
+        # The kernel's own iterations took a core that a worker had nothing to run on, as far as there was one.
+        idle = sum(parts[cause] for cause in _NOTHING_RAN)
+        taken = min(self.beside_s, idle)
+        for cause in _NOTHING_RAN if taken > 0 else ():
+            parts[cause] -= taken * parts[cause] / idle
+        parts[WORK] += taken
+        # What floating point lost on the way goes where nobody sees it.
+        largest = max(parts, key=parts.__getitem__)
+        parts[largest] += self.core_s(now) - math.fsum(parts.values())
+        return parts
+
+    def _parts(self, now: float) -> dict[str, float]:
         parts = dict(self.parts)
         if self.end is None:
             for row in self.rows.values():  # what is under way is taken for useful, from when it was sent
-                sent = max(row.cursor, min(end, min(row.sent.values(), default=end)))
-                parts[row.state] += sent - row.cursor
-                parts[USEFUL] += max(0.0, end - sent)
-            parts[START] += (self.workers - len(self.rows)) * max(0.0, end - self.start)
-        wasted = min(self.wasted, parts[USEFUL])
-        useful = parts[USEFUL] - wasted
-        parts[REPEATED] += wasted
-        parts[USEFUL] = useful * self.yardstick
-        parts[SLOWER] = useful - parts[USEFUL]
-        # What floating point lost on the way goes where nobody sees it.
-        largest = max(parts, key=parts.__getitem__)
-        parts[largest] += self.workers * max(0.0, end - self.start) - math.fsum(parts.values())
+                sent = max(row.cursor, min(now, min(row.sent.values(), default=now)))
+                parts[DEATHS if row.died else QUEUE] += sent - row.cursor
+                parts[WORK] += max(0.0, now - sent)
+            parts[QUEUE] += (self.workers - len(self.rows)) * self.wall_s(now)
+        for cause, seconds in ((NO_EFFECT, self.wasted), (WARMING, self.warmed)):
+            moved = min(seconds, parts[WORK])
+            parts[cause] += moved
+            parts[WORK] -= moved
+        beside_others = parts[WORK]
+        parts[WORK] *= self.yardstick
+        parts[CONTENTION] += beside_others - parts[WORK]
         return parts

@@ -4,20 +4,12 @@ Its size is bounded whatever the number of iterations: spans are merged once the
 exact. Everything that is shown, live or afterwards, is a function of a `Record`.
 """
 
-# Strategy: a job owns `workers × wall` core seconds. Each worker row has a cursor: the time up to which the row is
-# accounted for. Whatever comes moves the cursor on and puts the time it passed into exactly one part:
-#
-#     cursor ──── wait ────┤decode├─ task ─┤ ├─ task ─┤pack├ cursor'
-#
-# so the parts add up by construction, whatever the order of the events and however wrong a clock was.
-
 from __future__ import annotations
 
 import math
 import os
-from bisect import bisect_right
 from collections import deque
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from operator import mul, sub
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,10 +27,11 @@ from mpnb.events import (
     SiteEnded,
     SiteStarted,
     WorkerDied,
+    WorkerReady,
     WorkerStarted,
 )
 from mpnb.record import archive
-from mpnb.record.books import LOSSES, PACKING, REPEATED, START, UNEVEN, USEFUL, WAITING, Job, Row
+from mpnb.record.books import CAUSES, CHECKS, DEATHS, QUEUE, RESULTS, UNPACKING, WORK, Job, Row, Times, by_loss
 from mpnb.record.lanes import (
     ALL_SPANS,
     CHECK,
@@ -60,6 +53,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
+
+    from mpnb.report import Finding
 
 MAX_POINTS: Final = 400  # of the speedup curve
 MAX_ENCODES: Final = 2048  # intervals in which the kernel encoded
@@ -104,16 +99,13 @@ class Record:
         self.died = 0
         self._now = 0.0
         self._jobs: list[Job] = []
-        self._past: dict[str, float] = dict.fromkeys(LOSSES, 0.0)  # jobs that are over and settled
-        self._past_core_s = 0.0
         self._rows: dict[int, int] = {}  # worker → row, while it lives
         self._free: list[int] = []  # rows whose worker died
+        self._ready: dict[int, float] = {}  # row → when its worker takes work; of those that were started for the run
         self._encodes: list[tuple[float, float]] = []
         self._samples: deque[tuple[float, int]] = deque(maxlen=64)
         self._done = 0
         self._done_before = 0  # when the site began for the last time
-        self._site_wall = 0.0  # of the sites that are over
-        self._site_useful = 0.0
         self._point_every = 0.02
 
     # ------------------------------------------------------------------------------------------------- events come in
@@ -135,7 +127,9 @@ class Record:
             case JobStarted():
                 self._job_started(event, at)
             case WorkerStarted():
-                self._place(event.worker)
+                self._ready[self._place(event.worker)] = math.inf
+            case WorkerReady():
+                self._worker_ready(self._place(event.worker), at)
             case WorkerDied():
                 self._worker_died(event, at)
             case ChunkEncoded():
@@ -148,7 +142,10 @@ class Record:
                     job.pulled += event.count
             case ChunkSent():
                 if job := self._open_job():
-                    job.row(self._place(event.worker)).sent[event.chunk] = at
+                    number = self._place(event.worker)
+                    if self._ready.get(number) == math.inf:  # it is, as it seems
+                        self._worker_ready(number, at)
+                    self._row(job, number).sent[event.chunk] = at
                     job.lowest = event.first if job.lowest is None else min(job.lowest, event.first)
             case BatchFinished():
                 self._batch_finished(event)
@@ -159,7 +156,7 @@ class Record:
                 self._site_ended(event, at)
             case RunEnded():
                 self._run_ended(event, at)
-            case _:  # Ticked, WorkerReady: only the time matters
+            case _:  # Ticked: only the time matters
                 pass
         self._add_point()
 
@@ -170,7 +167,8 @@ class Record:
         again = site.started is not None
         self.current = event.site
         if site.ended is None and again:  # its end never came
-            self._site_wall += at - (site.started or 0.0)
+            site.wall_s = (site.wall_s or 0.0) + at - (site.started or 0.0)
+            self._settle(event.site, at)
         site.started, site.ended = at, None
         if event.total is None or (again and site.total is None):
             site.total = None
@@ -189,6 +187,10 @@ class Record:
         site.kernel_s += event.seconds
         self._done += event.count
         start = max(0.0, at - event.seconds)
+        if job := self._open_job():
+            beside = max(0.0, at - max(start, job.start, self.kernel.spans[-1].end if self.kernel.spans else 0.0))
+            job.beside_s += beside
+            site.beside_s += beside
         self.kernel.add(Span(start, at, TASK, event.first, event.count, event.seconds))
         for job in self._jobs:  # what the pool did from here on was thrown away, and is done again
             if job.lowest is not None and event.first >= job.lowest:
@@ -200,12 +202,13 @@ class Record:
         site = self._site(event.site)
         start = max(0.0, at - event.encode_s, site.started or 0.0, self._jobs[-1].end or 0.0 if self._jobs else 0.0)
         self._rows_for(event.workers)
-        self._jobs.append(Job(event.site, event.workers, min(start, at)))
+        self._jobs.append(Job(event.site, event.workers, min(start, at), at))
         site.jobs += 1
         site.parallel, site.code, site.reason = True, "", ""
         site.refused_at = site.conflict = None
         site.workers = max(site.workers, event.workers)
         site.nbytes += event.nbytes
+        site.names_nbytes += event.nbytes
 
     def _worker_died(self, event: WorkerDied, at: float) -> None:
         number = self._rows.pop(event.worker, None)
@@ -219,16 +222,19 @@ class Record:
         row = job.rows[number]
         if self.current is not None:
             self.sites[self.current].died += 1
-        if at > row.cursor:
-            if row.sent:
-                job.parts[REPEATED] += at - row.cursor
-                first = -1 if event.iteration is None else event.iteration
-                self.lanes[number].add(Span(row.cursor, at, FAILED, first, 1))
-            else:
-                self._idle(job, row, at)
-            row.cursor = at
+        if row.sent and at > row.cursor:
+            first = -1 if event.iteration is None else event.iteration
+            self.lanes[number].add(Span(row.cursor, at, FAILED, first, 1))
+            job.pass_to(row, DEATHS, at)
+        else:
+            job.idle(row, at, at, self._encodes)
         row.sent.clear()
-        row.state = REPEATED
+        row.died, row.ready = True, math.inf
+
+    def _worker_ready(self, number: int, at: float) -> None:
+        self._ready[number] = at
+        if (job := self._open_job()) and number in job.rows:
+            job.rows[number].ready = at
 
     def _batch_finished(self, event: BatchFinished) -> None:
         origin = self.started or 0.0
@@ -242,25 +248,28 @@ class Record:
             if starts and ends[-1] > starts[0]:
                 lane.add(Span(starts[0] - origin, ends[-1] - origin, FAILED, event.first, event.count, sum(durations)))
             return
-        row = job.row(number)
+        row = self._row(job, number)
         job.home += event.count
         self._done += event.count
         if starts:
             first, last = max(starts[0] - origin, row.cursor), max(ends[-1] - origin, row.cursor)
             self._now = max(self._now, last)
             decode = max(row.cursor, first - event.decode_s)
-            self._idle(job, row, decode)
+            job.idle(row, decode, row.sent.get(event.chunk, decode), self._encodes)
             packing = event.check_s + event.encode_s
             busy = min(max(0.0, sum(durations)), last - first)
             between = last - first - busy
             packed = min(between, packing)
             tail = max(last, min(last + packing - packed, event.at - origin))
-            job.parts[PACKING] += first - decode + packed + tail - last
-            job.parts[WAITING] += between - packed
-            job.parts[USEFUL] += busy
-            row.cursor, row.state = tail, WAITING
+            checked = event.check_s / packing if packing > 0 else 0.0
+            job.pass_to(row, UNPACKING, first)
+            job.parts[CHECKS] += (packed + tail - last) * checked
+            job.parts[RESULTS] += (packed + tail - last) * (1 - checked)
+            job.parts[QUEUE] += between - packed
+            job.parts[WORK] += busy
+            row.cursor, row.died = tail, False
             self._draw(lane, event, starts, ends, (decode, first, last, tail))
-            self._weigh(job, event, durations)
+            self._weigh(job, row, event, durations)
         if event.chunk_done:
             row.sent.pop(event.chunk, None)
 
@@ -285,10 +294,15 @@ class Record:
         if tail > last:
             lane.add(Span(last, tail, CHECK if event.check_s > event.encode_s else ENCODE, event.first))
 
-    def _weigh(self, job: Job, event: BatchFinished, durations: list[float]) -> None:
-        job.count += len(durations)
-        job.squares += sum(map(mul, durations, durations))
-        job.costs.add(event.first, durations)
+    def _weigh(self, job: Job, row: Row, event: BatchFinished, durations: list[float]) -> None:
+        warm = durations if row.ran else durations[1:]
+        if not row.ran:
+            row.first_s = durations[0]
+        row.ran += len(durations)
+        job.rest += len(warm)
+        job.rest_s += sum(warm)
+        job.squares += sum(map(mul, warm, warm))
+        job.times.add(event.first, durations)
         site = self._site(job.site)
         longest = max(durations)
         if site.longest is None or longest > site.longest[1]:
@@ -303,21 +317,13 @@ class Record:
             site = self._site(job.site)
             half = (site.longest[1] if site.longest else 0.0) / 2
             site.longest_was_last = len(ends) > 1 and job.longest_end >= ends[-2] + half
-        called_off = job.home < job.pulled  # else what is still out was taken back, and done by another worker
         for number, row in job.rows.items():
-            left = at - row.cursor
-            if called_off and row.sent and row.state != REPEATED and left > 0:  # what it was doing was called off
-                job.parts[REPEATED] += left
+            if job.home < job.pulled and row.sent and not row.died and at > row.cursor:
                 self.lanes[number].add(Span(row.cursor, at, FAILED, -1))
-            else:
-                job.parts[START if row.state == START else UNEVEN] += left
-            row.cursor = at
-            row.sent.clear()
-        # Workers that never had anything to do: fewer chunks than workers, or they were not up in time.
-        job.parts[UNEVEN if job.rows else START] += (job.workers - len(job.rows)) * (at - job.start)
-        job.end = at
+        others = [number for number in range(len(self.lanes)) if number not in job.rows]
+        unused = others[: job.workers - len(job.rows)]
+        job.close(at, [Row(job.start, self._ready.get(number, -math.inf)) for number in unused])
         self._now = max(self._now, at)
-        self._site(job.site).job_s += at - job.start
         self._encodes.clear()
 
     def _site_ended(self, event: SiteEnded, at: float) -> None:
@@ -328,33 +334,22 @@ class Record:
         site.ended = at
         site.iterations = (site.iterations or 0) + event.iterations
         site.wall_s = (site.wall_s or 0.0) + max(0.0, at - begun)
-        self._site_wall += max(0.0, at - begun)
-        lost = dict.fromkeys(LOSSES, 0.0)
-        core_s = 0.0
-        for job in self._jobs:
-            limit = event.iterations if job.limit is None else min(job.limit, event.iterations)
-            job.wasted = job.costs.beyond(limit)
-            job.yardstick = job.scale(site.kernel_s, site.kernel_iterations)
-            site.yardstick = job.yardstick
-            core_s += job.workers * ((at if job.end is None else job.end) - job.start)
-            for name, seconds in job.account(at).items():
-                lost[name] += seconds
-        self._settle(site, lost, core_s)
+        self._settle(event.site, at, event.iterations)
+        if site.jobs and site.wall_s and not site.speedup_measured:
+            site.speedup = (site.kernel_s + site.pool_s) / site.wall_s
         if not site.jobs and (site.parallel or not site.reason or site.code == TOO_SMALL):
             site.parallel = False
             site.code = TOO_SMALL
             site.reason = f"finished in the kernel in {round_seconds(site.wall_s)}: too small to split"
 
-    def _settle(self, site: Site, lost: dict[str, float], core_s: float) -> None:
-        """Close the books of the site's jobs; keep sums only."""
-        self._jobs.clear()
-        self._past_core_s += core_s
-        for name, seconds in lost.items():
-            self._past[name] += seconds
-            site.lost[name] = site.lost.get(name, 0.0) + seconds
-        self._site_useful += lost[USEFUL]
-        if site.jobs and site.wall_s and not site.speedup_measured:
-            site.speedup = (site.kernel_s + site.lost[USEFUL]) / site.wall_s
+    def _settle(self, number: int, at: float, limit: int | None = None) -> None:
+        """Close the books of a site's jobs; keep sums only."""
+        site = self._site(number)
+        mine = [job for job in self._jobs if job.site == number]
+        self._jobs = [job for job in self._jobs if job.site != number]
+        for job in mine:
+            job.judge(site.kernel_s, site.kernel_iterations, limit)
+            _enter(site, job, at)
 
     def _run_ended(self, event: RunEnded, at: float) -> None:
         if self.current is not None and self.sites[self.current].ended is None:  # cut short
@@ -373,6 +368,11 @@ class Record:
     def _site_sent(self, nbytes: int) -> None:
         if self.current is not None:
             self.sites[self.current].nbytes += nbytes
+
+    def _row(self, job: Job, number: int) -> Row:
+        if number not in job.rows:
+            job.rows[number] = Row(job.start, self._ready.get(number, -math.inf))
+        return job.rows[number]
 
     def _open_job(self) -> Job | None:
         return self._jobs[-1] if self._jobs and self._jobs[-1].end is None else None
@@ -394,21 +394,6 @@ class Record:
             self._rows[worker] = at
         return self._rows[worker]
 
-    def _idle(self, job: Job, row: Row, until: float) -> None:
-        """Account for the time from the cursor on, in which the worker had nothing to do."""
-        if until <= row.cursor:
-            return
-        encoding = 0.0
-        if row.state == WAITING and self._encodes:  # it waited while the kernel was encoding what comes next
-            at = max(0, bisect_right(self._encodes, (row.cursor, math.inf)) - 1)
-            for start, end in self._encodes[at:]:
-                if start >= until:
-                    break
-                encoding += max(0.0, min(end, until) - max(start, row.cursor))
-        job.parts[PACKING] += encoding
-        job.parts[row.state] += until - row.cursor - encoding
-        row.cursor = until
-
     def _add_point(self) -> None:
         now = self._now
         site = None if self.current is None else self.sites[self.current]
@@ -418,13 +403,14 @@ class Record:
             self._samples.append((now, self._done))
         if self.curve and now - self.curve[-1][0] < self._point_every:
             return
-        elapsed = self._site_wall + now - site.started
+        split = [each for each in self.sites if each.jobs]
+        elapsed = sum(each.wall_s or 0.0 for each in split) + now - site.started
         if elapsed <= 0:
             return
-        useful = self._site_useful + sum(each.kernel_s for each in self.sites if each.jobs)
+        useful = sum(each.kernel_s + each.pool_s for each in split)
         for job in self._jobs:
-            job.yardstick = job.scale(site.kernel_s, site.kernel_iterations)
-            useful += job.account(now)[USEFUL]
+            job.judge(site.kernel_s, site.kernel_iterations)
+            useful += job.useful_s(now)
         self.curve.append((now, useful / elapsed))
         if len(self.curve) > MAX_POINTS:
             self._point_every *= 2
@@ -478,19 +464,45 @@ class Record:
 
     @property
     def core_s(self) -> float:
-        """Core seconds of the parallel part: workers × wall, over all jobs."""
-        return self._past_core_s + sum(
-            job.workers * max(0.0, (self._now if job.end is None else job.end) - job.start) for job in self._jobs
-        )
+        """Core seconds of what was split: workers × wall, over all sites of which the pool had a part."""
+        return self._account()[1]
+
+    @property
+    def causes(self) -> dict[str, float]:
+        """Where the core seconds of what was split went, as fine as the clocks tell; the values add up to `core_s`."""
+        return self._account()[0]
 
     @property
     def losses(self) -> dict[str, float]:
-        """Where the core seconds of the parallel part went; the values add up to `core_s`."""
-        parts = dict(self._past)
-        for job in self._jobs:
-            for name, seconds in job.account(self._now).items():
-                parts[name] += seconds
-        return parts
+        """Where the core seconds of what was split went; the values add up to `core_s`.
+
+        The useful work is among them: over `core_s` it is the parallel efficiency.
+        """
+        return by_loss(self.causes)
+
+    def _account(self) -> tuple[dict[str, float], float]:
+        """Core seconds by cause and in all, of what is over and of what is under way."""
+        causes, core_s = dict.fromkeys(CAUSES, 0.0), 0.0
+        for site in self.so_far():
+            core_s += site.core_s
+            for cause, seconds in site.causes.items():
+                causes[cause] = causes.get(cause, 0.0) + seconds
+        return causes, core_s
+
+    def so_far(self) -> list[Site]:
+        """The sites, as if what is under way ended now."""
+        sites = list(self.sites)
+        for number in {job.site for job in self._jobs} | ({self.current} if self.current is not None else set()):
+            site = self._site(number)
+            if site.ended is not None or not site.jobs:
+                continue
+            sites[number] = site = replace(site, parts=dict(site.parts), ended=self._now)
+            if number == self.current and site.started is not None:
+                site.wall_s = (site.wall_s or 0.0) + max(0.0, self._now - site.started)
+            for job in self._jobs:
+                if job.site == number:
+                    _enter(site, job, self._now)
+        return sites
 
     @property
     def running_since(self) -> list[float | None]:
@@ -503,6 +515,13 @@ class Record:
         return since
 
     # ---------------------------------------------------------------------------------------------------- pictures
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The losses, the greatest first: each with its cause in a sentence, and a remedy."""
+        from mpnb import report
+
+        return report.findings(self)
 
     def __repr__(self) -> str:
         """What became of each site, a line each, as under the cell."""
@@ -546,12 +565,10 @@ class Record:
                 "workers": self.workers,
                 "status": self.status,
                 "wall_s": self.wall_s,
-                "sites": [asdict(site) for site in self.sites],
+                "sites": [asdict(site) for site in self.so_far()],
                 "current": self.current,
                 "done": self._done,
                 "died": self.died,
-                "core_s": self.core_s,
-                "losses": self.losses,
                 "curve": [[round(t, 4), round(value, 4)] for t, value in self.curve],
                 "kinds": list(KINDS),
                 "kernel": packed(self.kernel),
@@ -564,8 +581,12 @@ class Record:
         """Make a record from JSON text, of this or an older version of mpnb. Its clock starts at 0."""
         data = archive.parse(text)
         known = {each.name for each in fields(Site)}
-        sites = [Site(**{key: value for key, value in each.items() if key in known}) for each in data["sites"]]
-        for site in sites:
+        sites = []
+        for each in data["sites"]:
+            times = each.pop("times", None)
+            site = Site(**{key: value for key, value in each.items() if key in known})
+            sites.append(site)
+            site.times = None if times is None else Times(**times)
             site.longest = None if site.longest is None else (site.longest[0], site.longest[1])
             site.refused_at = None if site.refused_at is None else (site.refused_at[0], site.refused_at[1])
             site.threads = None if site.threads is None else (site.threads[0], site.threads[1])
@@ -577,8 +598,6 @@ class Record:
         record._now = record.ended or 0.0
         record.current, record._done = data.get("current"), data.get("done", 0)
         record.died = data.get("died", 0)
-        record._past_core_s = data.get("core_s", 0.0)
-        record._past.update(data.get("losses", {}))
         record.curve = [(t, value) for t, value in data.get("curve", [])]
         kinds = data.get("kinds", KINDS)
         record.kernel = unpacked(data.get("kernel", []), kinds)
@@ -600,6 +619,18 @@ class Record:
         """
         archive.write(Path(path), self.to_json())
         return Path(path)
+
+
+def _enter(site: Site, job: Job, at: float) -> None:
+    """Add what a job came to until then, or its end, to its site."""
+    site.yardstick = job.yardstick
+    site.job_s += job.wall_s(at)
+    site.core_job_s += job.core_s(at)
+    site.pool_s += job.useful_s(at)
+    for cause, seconds in job.account(at).items():
+        site.parts[cause] = site.parts.get(cause, 0.0) + seconds
+    if site.times is None or sum(job.times.counts) >= sum(site.times.counts):
+        site.times = job.times
 
 
 def load_run(path: str | os.PathLike[str]) -> Record:

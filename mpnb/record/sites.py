@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from mpnb.record.books import CAUSES, DECIDING, KERNEL_ONLY, WORK, Times, by_loss
+
 TOO_SMALL: Final = "small"  # refusal code of a loop that could be split and was over before that paid
 
 
@@ -40,6 +42,16 @@ class Site:
         The seed of the streams that its random numbers came from; None where they came as without `--seed`.
     threads
         Those of linear algebra in the kernel and in a worker, where the loop reaches it and they differ.
+    nbytes, names_nbytes
+        What went to and fro, and how much of it is what the loop reads, which is sent once.
+    parts, core_job_s
+        Core seconds of the pool's part by cause, and in all. `causes` and `lost` are of the whole site.
+    pool_s
+        Seconds of the pool's iterations, as long as they would have taken alone.
+    beside_s
+        What the kernel ran itself while the pool was at work.
+    times
+        Seconds of the iterations that the pool ran, by number.
     compared
         Under `--compare`, in what the pool's result and the kernel's differ, and how long both took.
     """
@@ -73,7 +85,35 @@ class Site:
     compared: str = ""
     threads: tuple[int, int] | None = None
     nbytes: int = 0
-    lost: dict[str, float] = field(default_factory=dict)
+    names_nbytes: int = 0
+    parts: dict[str, float] = field(default_factory=dict)
+    core_job_s: float = 0.0
+    pool_s: float = 0.0
+    beside_s: float = 0.0
+    times: Times | None = None
+
+    @property
+    def causes(self) -> dict[str, float]:
+        """Core seconds by cause, adding up to workers × wall where it was split; empty where it was not."""
+        if not self.jobs:
+            return {}
+        causes = dict.fromkeys(CAUSES, 0.0) | self.parts
+        outside = max(0.0, (self.wall_s or 0.0) - self.job_s)
+        kernel = min(outside, max(0.0, self.kernel_s - self.beside_s))
+        causes[WORK] += kernel
+        causes[KERNEL_ONLY] += (self.workers - 1) * kernel
+        causes[DECIDING] += self.workers * (outside - kernel)
+        return causes
+
+    @property
+    def core_s(self) -> float:
+        """Core seconds: workers × wall, where it was split."""
+        return self.core_job_s + self.workers * max(0.0, (self.wall_s or 0.0) - self.job_s) if self.jobs else 0.0
+
+    @property
+    def lost(self) -> dict[str, float]:
+        """Core seconds by loss, the useful work among them, adding up to workers × wall."""
+        return by_loss(self.causes)
 
     @property
     def was_split(self) -> bool:

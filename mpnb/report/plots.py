@@ -1,0 +1,132 @@
+"""A run as matplotlib axes: axes in, or none, and axes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mpnb.record import CHECK, FAILED, LOSSES, TASK, USEFUL, Record
+from mpnb.report.look import COLOURS, KERNEL, KERNEL_COLOUR, LOSS_COLOURS, thinned
+from mpnb.report.words import IN_SHORT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+
+def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
+    """Give the axes, or new ones of this size in inches."""
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot as plt
+
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def timeline(record: Record, ax: Axes | None = None) -> Axes:
+    """Draw who did what when: a lane per worker, and one for the kernel where it ran iterations itself.
+
+    Parameters
+    ----------
+    record
+        What happened.
+    ax
+        Where to draw; a new figure where it is None.
+    """
+    from matplotlib.patches import Patch
+    from matplotlib.transforms import ScaledTranslation
+
+    lanes = [(f"worker {n}", lane) for n, lane in enumerate(record.lanes)]
+    if record.kernel.spans:
+        lanes.insert(0, (KERNEL, record.kernel))
+    ax = axes_for(ax, 8, min(12.0, 1.4 + 0.28 * len(lanes)))
+    seen: dict[str, str] = {}
+    resolution = (
+        record.wall_s / 2000 * max(1.0, len(lanes) / 16)
+    )  # a figure has only so many pixels, in both directions
+    for row, (_, lane) in enumerate(lanes):
+        for kind, worker_colour in COLOURS.items():
+            colour = KERNEL_COLOUR if lane is record.kernel else worker_colour
+            pieces = [(start, end - start) for each, start, end, _ in thinned(lane, resolution) if each == kind]
+            if pieces:
+                word = {TASK: "tasks", CHECK: "checks", FAILED: "failed or stopped"}.get(kind, "sending data")
+                seen.setdefault(colour, KERNEL if lane is record.kernel else word)
+                ax.broken_barh(pieces, (row - 0.4, 0.8), facecolors=colour, edgecolors="white", linewidth=0.3)
+    ax.set_ylim(len(lanes) - 0.5, -0.5)
+    ax.set_xlim(0, record.wall_s or 1)
+    step = max(1, len(lanes) // 16)
+    ax.set_yticks(range(0, len(lanes), step), [name for name, _ in lanes[::step]])
+    ax.set_xlabel("time [s]")
+    ax.set_title("Who did what when?")
+    if seen:
+        ax.legend(
+            handles=[Patch(color=colour, label=name) for colour, name in seen.items()],
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            # below the label of the axis, however high the axes are
+            bbox_transform=ax.transAxes + ScaledTranslation(0, -32 / 72, ax.figure.dpi_scale_trans),
+            ncols=len(seen),
+            frameon=False,
+            columnspacing=1.2,
+            handlelength=1.2,
+        )
+    undress(ax)
+    return ax
+
+
+def losses(record: Record, ax: Axes | None = None) -> Axes:
+    """Draw where the cores' time went; the bars add up to 100 %.
+
+    Parameters
+    ----------
+    record
+        What happened.
+    ax
+        Where to draw; a new figure where it is None.
+    """
+    ax = axes_for(ax, 7, 2.6)
+    parts, whole = record.losses, record.core_s or 1.0
+    names = [name for name in LOSSES if parts[name] / whole >= 0.0005] or [USEFUL]
+    shares = [100 * parts[name] / whole for name in names]
+    bars = ax.barh([IN_SHORT[name] for name in names], shares, color=[LOSS_COLOURS[name] for name in names])
+    ax.bar_label(bars, [f"{share:.1f} %" for share in shares], padding=3)
+    ax.invert_yaxis()
+    ax.set_xlim(0, max(shares) * 1.12 or 1)
+    ax.set_xlabel("share of workers × time [%]")
+    ax.set_title("Where did the cores' time go?")
+    undress(ax)
+    return ax
+
+
+def speedup(record: Record, ax: Axes | None = None) -> Axes:
+    """Draw the speedup over time against the ideal.
+
+    Parameters
+    ----------
+    record
+        What happened.
+    ax
+        Where to draw; a new figure where it is None.
+    """
+    ax = axes_for(ax, 6, 3.2)
+    workers = record.ideal
+    times: Sequence[float] = [t for t, _ in record.curve]
+    values: Sequence[float] = [value for _, value in record.curve]
+    about = "" if record.speedup_measured else " (estimate)"
+    ax.axhline(workers, color="0.5", linestyle="--", linewidth=1, label=f"ideal: {workers}×")
+    ax.axhline(1, color="0.8", linewidth=1, label="serial: 1×")
+    ax.plot(times, values, color=COLOURS[TASK], linewidth=2, label=f"so far{about}")
+    ax.set_xlim(0, record.wall_s or 1)
+    ax.set_ylim(0, max([workers, *values]) * 1.12)
+    ax.set_xlabel("time [s]")
+    ax.set_ylabel("speedup")
+    ax.set_title("How much faster than one core?")
+    ax.legend(frameon=False, loc="lower right")
+    undress(ax)
+    return ax
+
+
+def undress(ax: Axes) -> None:
+    """Take away the sides of the frame that say nothing."""
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
