@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -812,6 +813,7 @@ def test_many_jobs_leave_nothing(pool: Pool) -> None:
 
     for number in range(200):
         once(number)
+    gc.collect()  # what earlier tests have left may hold descriptors
     everyone = [os.getpid(), *pool.pids()]
     fds = [len(descriptors(pid)) for pid in everyone]
     memory = [psutil.Process(pid).memory_info().rss for pid in everyone]
