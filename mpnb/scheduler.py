@@ -25,8 +25,8 @@ from typing import Final
 from mpnb.events import BatchFinished, Event, Ticked, WorkerDied, WorkerReady
 
 CHUNK_S: Final = 0.02  # work in a chunk: long beside a round trip (0.3 ms), short beside a human
-LONG_CHUNK_S: Final = 0.1  # in one of a long job; what one costs all three of its processes is 1 to 2 ms in all
-RAMP: Final = 8  # a chunk is no more than this part of what each worker has done so far
+LONG_CHUNK_S: Final = 0.1  # in one of a long job; what a chunk costs kernel and worker is 1 to 2 ms together
+RAMP: Final = 4  # a longer chunk is no more than this part of what each worker has done so far
 SHORT_CHUNK_S: Final = 0.05  # chunks shorter than this are sent two at a time, so that no worker waits for the next
 OVERDUE_S: Final = 0.1  # silent for so much longer than its chunk should take: what waits behind that is taken back
 SHARE_S: Final = 0.005  # less than this, left in a running chunk, is not worth moving
@@ -364,17 +364,23 @@ class _Job:
         if self.each_nbytes:
             size = min(size, CHUNK_NBYTES / self.each_nbytes)
         if self.stop is not None:
-            size = min(size, (self.stop - self.pulled) / (2 * workers))
+            left = self.stop - self.pulled
+            least = min(SHARE_S, self.earned_s(workers)) / max(self.each_s, 1e-9)  # what would not be moved any more
+            size = min(size, max(left / (2 * workers), min(left, least)))
         return max(1, int(size))
 
     def chunk_s(self, workers: int) -> float:
         """Seconds of work in the next chunk: more in a long job, where fewer of them save more than they delay."""
         if self.each_s is None or self.ahead is not None:
             return CHUNK_S
-        longest = min(LONG_CHUNK_S, self.worked_s / (RAMP * workers))
+        longest = min(LONG_CHUNK_S, self.earned_s(workers))
         if self.made_nbytes:
             longest = min(longest, CHUNK_NBYTES * self.finished / self.made_nbytes * self.each_s)
         return max(CHUNK_S, longest)
+
+    def earned_s(self, workers: int) -> float:
+        """Seconds of work that may be handed out at once after what has been done."""
+        return self.worked_s / (RAMP * workers)
 
     def depth(self) -> int:
         """How many chunks a worker may hold."""

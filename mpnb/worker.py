@@ -44,7 +44,7 @@ from mpnb.weight import Weight, weigh
 
 BATCH_S: Final = 0.02  # results leave at least this often, between two iterations
 LONG_BATCH_S: Final = 0.1  # or so often in a long job, where they are small and nothing is printed
-RAMP: Final = 8  # a batch is no more than this part of the time since its job was loaded
+RAMP: Final = 4  # a longer batch is no more than this part of the time since its job was loaded
 SMALL_NBYTES: Final = 1 << 20  # of a batch
 EXTRA: Final = Weight(1000, 1 << 20)  # the most that an iteration of LONG_S sends home without need
 MOST_PLAIN: Final = 1 << 20  # a larger result may have a memory block

@@ -194,32 +194,49 @@ def test_chunks_adapt(each: float, total: int | None, low: int, high: int) -> No
     assert low <= counts[-1] <= high
 
 
+def chunks_of(job: s.JobOpened, each: float, nbytes: int = 8, until: int = 4000) -> list[tuple[int, int]]:
+    """First iteration and length of each chunk of a job that two workers run, whose results are taken at once."""
+    scheduler = s.Scheduler()
+    waiting = deque(command for event in (*TWO, job) for command in scheduler.handle(event))
+    chunks: list[tuple[int, int]] = []
+    pulled = done = 0
+    while done < until:
+        match waiting.popleft():
+            case s.PullItems(_, count):
+                count = min(count, until - pulled)
+                chunks.append((pulled, count))
+                waiting += scheduler.handle(queued(len(chunks), pulled, count))
+                pulled += count
+                if pulled == until:
+                    waiting += scheduler.handle(ENDED)
+            case s.SendChunk(worker, _, _, chunk, first, stop):
+                event = replace(batch(worker, chunk, first, stop - first, each=each), nbytes=nbytes * (stop - first))
+                waiting += scheduler.handle(event)
+                waiting += scheduler.handle(s.OutcomesTaken(at=0.0, job=0, stop=stop))
+                done += stop - first
+    return chunks
+
+
 @pytest.mark.parametrize(
     ("nbytes", "ahead", "longest_s"),
     [(8, None, s.LONG_CHUNK_S), (8, 1000, s.CHUNK_S), (100_000, None, 0.042), (10**7, None, s.CHUNK_S)],
 )
 def test_chunks_of_a_long_job_are_longer(nbytes: int, ahead: int | None, longest_s: float) -> None:
     """They grow with what has been done, up to a limit; not where results are large, or few may be pulled ahead."""
-    scheduler, each = s.Scheduler(), 0.001
-    waiting = [command for event in TWO for command in scheduler.handle(event)]
-    waiting += scheduler.handle(s.JobOpened(at=0.0, job=0, ahead=ahead))
-    pulled = done = 0
-    sizes: list[tuple[int, int]] = []  # iterations before, iterations in it
-    while done < 4000:
-        match waiting.pop(0):
-            case s.PullItems(_, count):
-                sizes.append((pulled, count))
-                waiting += scheduler.handle(queued(len(sizes), pulled, count))
-                pulled += count
-            case s.SendChunk(worker, _, _, chunk, first, stop):
-                event = replace(batch(worker, chunk, first, stop - first, each=each), nbytes=nbytes * (stop - first))
-                waiting += scheduler.handle(event)
-                waiting += scheduler.handle(s.OutcomesTaken(at=0.0, job=0, stop=stop))
-                done += stop - first
-    for before, count in sizes:
+    each = 0.001
+    chunks = chunks_of(replace(OPEN, ahead=ahead), each, nbytes)
+    for before, count in chunks:
         assert count * each <= max(s.CHUNK_S, before * each / (2 * s.RAMP)) + 1e-9
-    assert max(count for _, count in sizes) * each == pytest.approx(longest_s, abs=2 * each)
-    assert all(count * each >= s.CHUNK_S - each for before, count in sizes if before > 200)
+    assert max(count for _, count in chunks) * each == pytest.approx(longest_s, abs=2 * each)
+    assert all(count * each >= s.CHUNK_S - each for before, count in chunks[:-1] if before > 200)
+
+
+@pytest.mark.parametrize(("each", "total", "least"), [(0.001, 4000, 5), (2**-13, 4000, 40), (0.02, 400, 1)])
+def test_the_end_of_a_long_job_is_not_cut_into_crumbs(each: float, total: int, least: int) -> None:
+    """Its last chunks are as long as what is not worth moving, and of one iteration where that takes longer."""
+    counts = [count for _, count in chunks_of(replace(OPEN, total=total), each, until=total)]
+    assert sum(counts) == total
+    assert min(counts[len(counts) // 2 : -2]) == least
 
 
 def test_chunks_are_of_the_size_that_was_said() -> None:
