@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import IO, Any, Final, cast
 
+from mpnb import plain
 from mpnb.blame import Unsendable
 from mpnb.budget import Budget
 from mpnb.cache import EncodeCache
 from mpnb.codec import LASTING, Encoder
 from mpnb.engine import STDERR, STDOUT, WARNED, Effects, Job, Outcome, warn_again
 from mpnb.errors import CodecError, MpnbError
-from mpnb.frames import Frame
+from mpnb.frames import Frame, read_frame, write_frame
 from mpnb.jobs import ItemsMemo, JobEncoder
 from mpnb.parcels import ParcelEncoder
 from mpnb.tasks import LOST, NEVER_SENT, RAISED, UNSENDABLE, VALUE, NeverSent
@@ -58,6 +59,9 @@ class CallEncoder(JobEncoder):
 
     def encode_items(self, items: Sequence[object]) -> tuple[Frame, ItemsMemo]:
         """Encode some items; in the place of one that can't be sent goes a number, and its error is kept here."""
+        data = plain.dumps(list(items))
+        if data is not None:
+            return write_frame("plain", None, data, ()), ItemsMemo([])
         try:
             frame, memo = super().encode_items(items)
         except Exception:
@@ -71,6 +75,16 @@ class CallEncoder(JobEncoder):
             self._unsent.append(users_own(error))
             return NeverSent(len(self._unsent) - 1)
         return item
+
+    def values(self, frame: Frame) -> list[Any] | None:
+        """The values of some calls, where there is nothing else to say of any of them."""
+        kind, _, body, _ = read_frame(frame)
+        return plain.loads(body.getbuffer()) if kind == "values" else None
+
+    def decode_effects(self, frame: Frame, memo: ItemsMemo) -> list[Effects]:
+        """What each of some calls did."""
+        values = self.values(frame)
+        return super().decode_effects(frame, memo) if values is None else [[(VALUE, value)] for value in values]
 
     def settle(self, outcome: Outcome) -> tuple[bool, Any]:
         """Say whether a call succeeded, and give its value or its exception; what it printed is printed now."""

@@ -257,6 +257,10 @@ class JobEncoder:
         frame = write_frame("chunk", (primed, list(names)), file.getvalue(), buffers or ())
         return frame, ItemsMemo(objects)
 
+    def values(self, _frame: Frame) -> list[Any] | None:
+        """The values of some calls, where there is nothing else to say of any of them."""
+        return None
+
     def decode_effects(self, frame: Frame, memo: ItemsMemo) -> list[Effects]:
         """Decode what came home: references become the notebook's own objects, arrays own their memory."""
         kind, (numbers, places), body, buffers = read_frame(frame)

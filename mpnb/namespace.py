@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
-from mpnb import blas, surroundings
+from mpnb import blas, plain, surroundings
 from mpnb.arrays import copies_on_write
 from mpnb.blame import Unsendable, located
 from mpnb.buffers import is_portable
@@ -251,6 +251,7 @@ class Mirror:
 
     function: FunctionType
     streams: Streams | None = None
+    has_plain_items = False  # in the chunk that was decoded last
     _by_value = False  # a call's arguments and result are copies, and nothing of them is watched
 
     def __init__(self, namespace: dict[str, Any] | None = None, *, nets: bool = True) -> None:
@@ -422,9 +423,15 @@ class Mirror:
 
     def decode_items(self, frame: Frame) -> list[object]:
         """Decode a chunk's items, and begin to watch for changes."""
-        _, (primed, _), body, buffers = read_frame(frame)
+        kind, details, body, buffers = read_frame(frame)
         for name in self._extra:
             self._main.pop(name, None)
+        self.has_plain_items = kind == "plain"
+        if self.has_plain_items:  # of calls
+            self._main.update(self._kept)
+            self._extra, self._chunk, self._lent = [], [], []
+            return plain.loads(body.getbuffer())  # type: ignore[no-any-return]
+        primed, _ = details
         primed = [self._bundle[n] for n in primed]
         decoder = Decoder(
             body, buffers, self._main, primed, self._bundle, own=self._by_value, generators=self._own_generators()

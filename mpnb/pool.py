@@ -226,6 +226,7 @@ class Pool(Workforce):
             return [_value(each) for each in self._serially(job, iter(iterable))]
         run = self._begin(job, iterable)
         values: list[Any] = []
+        run.bulk = values
         failed: BaseException | None = None
         try:
             self.enter(run)

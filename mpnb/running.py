@@ -65,12 +65,14 @@ class Owner(Protocol):
         ...
 
 
-def opened(number: int, job: Job, workers: int | None = None, *, loan: bool = False) -> scheduler.JobOpened:
+def opened(
+    number: int, job: Job, workers: int | None = None, *, loan: bool = False, eager: bool = False
+) -> scheduler.JobOpened:
     """Tell the scheduler of a job."""
     return scheduler.JobOpened(
         at=time.perf_counter(), job=number, first=job.first, workers=workers, total=job.total,
         expected_s=job.expected_s, chunk=job.chunk, ahead=job.ahead, timeout_s=job.timeout_s, retries=job.retries,
-        loan=loan,
+        loan=loan, eager=eager,
     )  # fmt: skip
 
 
@@ -106,6 +108,8 @@ class JobRun:
         self._hands = hands
         self._ordered = ordered
         self._exact = exact
+        #: Takes plain values of calls that come in order, in the place of outcomes of which each is looked at.
+        self.bulk: list[Any] | None = None
         self.deadline: float | None = None  # when `next()` raises DeadlinePassed, where there is a limit
         self._job = job
         self._items = items
@@ -140,11 +144,12 @@ class JobRun:
             files=job.files,
             timeout_s=job.timeout_s,
         )
-        event = opened(self._number, job, workers)
+        eager = exact and job.calls and bool(job.total)
+        event = opened(self._number, job, workers, eager=eager)
         self._closed = False
         hands.queue("open", open_job, event)
-        if exact and job.total is not None and job.total <= pool.workers:
-            self.prime(job.total)
+        if eager and job.total is not None:
+            self.prime(min(job.total, pool.workers), scheduler.first_size(job.total, pool.workers))
         hands.wake()
         nbytes = sum(part.frame.nbytes for part in self.encoder.parts)
         used = pool.workers if workers is None else min(workers, pool.workers)
@@ -248,11 +253,11 @@ class JobRun:
 
     # ------------------------------------------------------------ items out
 
-    def prime(self, chunks: int) -> None:
+    def prime(self, chunks: int, size: int = 1) -> None:
         """Pull and encode the first items now, so that work begins before anybody asks for an outcome."""
         for _ in range(chunks):
             if not self._ended:
-                self._want = self._job.chunk or 1
+                self._want = self._job.chunk or size
                 self._pull()
 
     def _pull(self) -> None:
@@ -262,7 +267,9 @@ class JobRun:
         whole = self._job.calls and self._job.chunk is not None  # as the user said, however long that takes
         want, self._want = self._want, 0
         try:
-            for item in itertools.islice(self._items, want):
+            if self._exact:
+                items = list(itertools.islice(self._items, want))
+            for item in itertools.islice(self._items, want - len(items)):
                 items.append(item)
                 if not whole and len(items) < want and _now() - began > PULL_S:
                     break
@@ -317,17 +324,28 @@ class JobRun:
 
     def _decode_next(self) -> bool:
         """Decode the batch that begins with the next iteration, or any, if it is here."""
-        if not self._ordered and self._arrived:
-            event, frame = self._arrived.pop(next(iter(self._arrived)))
-        elif self._next in self._arrived:
-            event, frame = self._arrived.pop(self._next)
-        else:
-            return False
+        while True:
+            if not self._ordered and self._arrived:
+                event, frame = self._arrived.pop(next(iter(self._arrived)))
+            elif self._next in self._arrived:
+                event, frame = self._arrived.pop(self._next)
+            else:
+                return False
+            values = None if self.bulk is None else self.encoder.values(frame)
+            if values is None or self.bulk is None:
+                break
+            self.bulk.extend(values)
+            self._next += event.count
+            self._account(event)
+            self._say_taken()
         self._ready.extend(self._decode(event, frame))
+        self._account(event)
+        return True
+
+    def _account(self, event: events.BatchFinished) -> None:
         self._left[event.chunk] -= event.count
         if not self._left[event.chunk]:
             del self._memos[event.chunk], self._left[event.chunk]
-        return True
 
     def _decode(self, event: events.BatchFinished, frame: Frame) -> Iterator[Outcome]:
         try:

@@ -29,9 +29,11 @@ LONG_CHUNK_S: Final = 0.1  # in one of a long job; what a chunk costs kernel and
 RAMP: Final = 4  # a longer chunk is no more than this part of what each worker has done so far
 SHORT_CHUNK_S: Final = 0.05  # chunks shorter than this are sent two at a time, so that no worker waits for the next
 OVERDUE_S: Final = 0.1  # silent for so much longer than its chunk should take: what waits behind that is taken back
+LEAST_S: Final = 0.001  # work in a chunk of a list all of which is to be done
 SHARE_S: Final = 0.005  # less than this, left in a running chunk, is not worth moving
 CHUNK_NBYTES: Final = 4 << 20  # items in a chunk: so much is copied in one go; and results, in one longer than CHUNK_S
 WINDOW_NBYTES: Final = 256 << 20  # results that wait for an earlier iteration or for a slow caller
+FIRST: Final = 64  # items in the first chunks of a long list
 GROWTH: Final = 4  # a chunk may be so many times larger than what is known to have worked
 DEPTH: Final = 2  # chunks of short tasks that a worker holds: one to run, one to go on with
 MAX_DEATHS: Final = 2  # outside of any iteration, over the same piece of work
@@ -47,6 +49,7 @@ class JobOpened(Event):
     `ahead` is how many items may be pulled that the caller has not taken, where there is a limit; `timeout_s` how long
     an iteration may run, and `retries` how often one whose worker ended, or that ran too long, is run again.
     `loan`: its one iteration is to be with the caller, and to take calls from there, until anything else is to be done.
+    `eager`: all its items are there, and all are to be done, so that as many may be pulled as workers can use.
     """
 
     job: int
@@ -59,6 +62,7 @@ class JobOpened(Event):
     timeout_s: float | None = None
     retries: int = 0
     loan: bool = False
+    eager: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +315,7 @@ class _Job:
     timeout_s: float | None = None
     retries: int = 0
     loan: bool = False
+    eager: bool = False
     failures: dict[int, int] = field(default_factory=dict)  # iteration -> how often it was lost, while it may be again
     each_nbytes: float = 0.0
     queue: list[_Piece] = field(default_factory=list)  # a heap
@@ -351,22 +356,25 @@ class _Job:
         if self.chunk is not None:
             return self.chunk
         if self.each_s is None:
-            return 1
+            return first_size(self.stop - self.first, workers) if self.eager and self.stop is not None else 1
         size = self.chunk_s(workers) / max(self.each_s, 1e-9)
         if self.ahead is not None:  # everybody gets a share of the few that may be pulled
             size = min(size, self.ahead / (3 * workers))
         # A caller that is slow, or stops early, has not had much pulled for nothing.
         # Where it can't take them because an early iteration is slow, what has finished counts instead.
         held_up = bool(self.beyond) and self.frontier == self.taken
-        size = min(size, 1 + (GROWTH * self.finished if held_up else 2 * (self.taken - self.first)))
+        if not self.eager:
+            size = min(size, 1 + (GROWTH * self.finished if held_up else 2 * (self.taken - self.first)))
         if self.finished == 0:  # only guessed so far
             size = min(size, 64.0)
         if self.each_nbytes:
             size = min(size, CHUNK_NBYTES / self.each_nbytes)
         if self.stop is not None:
             left = self.stop - self.pulled
-            least = min(SHARE_S, self.earned_s(workers)) / max(self.each_s, 1e-9)  # what would not be moved any more
-            size = min(size, max(left / (2 * workers), min(left, least)))
+            least_s = min(SHARE_S, self.earned_s(workers))  # what would not be moved any more
+            if self.eager:  # nothing is pulled for nothing; the way there costs more than an end that is so uneven
+                least_s = max(LEAST_S, least_s)
+            size = min(size, max(left / (2 * workers), min(left, least_s / max(self.each_s, 1e-9))))
         return max(1, int(size))
 
     def chunk_s(self, workers: int) -> float:
@@ -387,6 +395,11 @@ class _Job:
         if self.each_s is None:
             return 1
         return DEPTH if self.each_s < SHORT_CHUNK_S else 1
+
+
+def first_size(total: int, workers: int) -> int:
+    """How many of so many items go to a worker first, where nothing is known of them but that all are to be done."""
+    return max(1, min(FIRST, total // (16 * workers)))
 
 
 class Scheduler:
@@ -525,6 +538,8 @@ class Scheduler:
             timeout_s=event.timeout_s,
             retries=event.retries,
             loan=event.loan,
+            eager=event.eager,
+            pulling=event.eager,  # its first chunks are on their way
         )
         if event.loan:
             self._loans[event.job] = None
@@ -885,6 +900,8 @@ class Scheduler:
                 continue
             eligible = self._eligible(job)
             workers = max(1, len(eligible))
+            if job.eager and job.each_s is None and len(job.pieces_of) >= workers:
+                continue  # soon it is known how many to send
             room = sum(self._room(job, worker) for _, worker in eligible)
             reserve = room + max(1, workers // 2)
             size = job.chunk_size(workers)

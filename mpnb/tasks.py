@@ -13,7 +13,6 @@ import pickle
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 VALUE: Final = 0
@@ -113,6 +112,30 @@ def words(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def bound(kind: Callable[..., None], function: Callable[..., Any], retries: int) -> Task:
-    """A task that makes such calls of a function."""
-    return partial(kind, function, retries)
+def simple(task: Any) -> tuple[Callable[..., Any], bool] | None:
+    """The function that a task of `map` or `starmap` calls, and whether with the members of an item; else None."""
+    inner = dict(zip(task.__code__.co_freevars, (cell.cell_contents for cell in task.__closure__ or ()), strict=True))
+    do = inner.get("do")
+    if (do is not call and do is not call_star) or inner.get("retries") != 0:
+        return None
+    return inner["function"], do is call_star
+
+
+def call_all(
+    function: Callable[..., Any], star: bool, items: list[Any], word: memoryview, first: int, values: list[Any]
+) -> Effect | None:
+    """Call for each of some items, and add the values; stops with the effect of the first call that raises.
+
+    The number of the running call, counted from `first` (that of the first item), plus one is in `word[0]`.
+    """
+    add = values.append
+    try:
+        if star:
+            for word[0], item in enumerate(items, first + 1):
+                add(function(*item))
+        else:
+            for word[0], item in enumerate(items, first + 1):
+                add(function(item))
+    except BaseException as error:
+        return _raised(error)
+    return None

@@ -37,9 +37,9 @@ from typing import Any, Final, NoReturn
 from mpnb import blas, drafts, plain, surroundings, wire
 from mpnb.engine import STDERR, STDOUT, WARNED, Effects, turn
 from mpnb.errors import CodecError
-from mpnb.frames import Frame, Part
+from mpnb.frames import Frame, Part, write_frame
 from mpnb.namespace import Mirror
-from mpnb.tasks import LOST, UNSENDABLE, VALUE, words
+from mpnb.tasks import LOST, UNSENDABLE, VALUE, Effect, call_all, simple, words
 from mpnb.weight import Weight, weigh
 
 BATCH_S: Final = 0.02  # results leave at least this often, between two iterations
@@ -47,6 +47,8 @@ LONG_BATCH_S: Final = 0.1  # or so often in a long job, where they are small and
 RAMP: Final = 4  # a longer batch is no more than this part of the time since its job was loaded
 SMALL_NBYTES: Final = 1 << 20  # of a batch
 EXTRA: Final = Weight(1000, 1 << 20)  # the most that an iteration of LONG_S sends home without need
+STRIP_S: Final = 0.001  # work that a worker takes out of a chunk at a time, and won't give back
+STRIP_GROWTH: Final = 8
 MOST_PLAIN: Final = 1 << 20  # a larger result may have a memory block
 KEPT_NBYTES: Final = 32 << 20  # the most that glibc allows for; of larger blocks each is mapped by itself
 _M_TRIM_THRESHOLD: Final = -1  # malloc.h
@@ -138,6 +140,24 @@ def _is_heavy(things: Iterable[object]) -> bool:
     return weight.objects > EXTRA.objects or weight.nbytes > EXTRA.nbytes
 
 
+@dataclass(slots=True)
+class _Values:
+    """What calls gave that have not been sent: a value each, and beside it what some printed, or raised."""
+
+    first: int
+    began_at: float
+    values: list[Any] = field(default_factory=list)
+    said: dict[int, Effects] = field(default_factory=dict)  # index -> effects before the value
+    failed: dict[int, Effect] = field(default_factory=dict)  # index -> effect instead of the value
+
+    def effects(self) -> list[Effects]:
+        """What each call did, as a loop's iterations have it."""
+        return [
+            [*self.said.get(index, ()), self.failed.get(index) or (VALUE, value)]
+            for index, value in enumerate(self.values, self.first)
+        ]
+
+
 class _Cancelled(Exception):
     """The running task was interrupted, as was asked for."""
 
@@ -162,6 +182,7 @@ class Worker:
         self._nets = True  # of the job that is loaded
         self._calls = False  # whether it consists of calls, of which one that fails leaves the others be
         self._files = False  # whether what it does to files is kept back
+        self._simple: tuple[Callable[..., Any], bool] | None = None  # what the loaded job calls, if that is all it does
         self._loaded: int | None = None
         self._loaded_at = 0.0
         self._last_nbytes = 0  # of the job's last batch
@@ -177,6 +198,8 @@ class Worker:
         self._written: list[tuple[int, list[str]]] = []  # place in the effects, texts
         self._decode_s = 0.0
         self._initial: tuple[bytes, ...] = ()  # parts of what is to be called before any task
+        self._strip: _Values | None = None  # takes in the prints of running calls, of which there are many
+        self._written_by = 0  # the one that printed last
         self._preface: Effects = []  # what that printed: it goes home with the first iteration
         self._started = 0  # iterations
 
@@ -184,7 +207,7 @@ class Worker:
 
     def written(self, number: int, text: str) -> None:
         """Take in what the running iteration wrote to stream `number`."""
-        effects = self._effects
+        effects = self._running_effects()
         if effects is None:
             return  # a thread that outlived its iteration
         self._said = True
@@ -197,9 +220,20 @@ class Worker:
 
     def warned(self, message: Warning, category: type[Warning], filename: str, line: int, *_: object) -> None:
         """Take in a warning of the running iteration; whether it is shown is decided in the notebook."""
-        if self._effects is not None:
+        effects = self._running_effects()
+        if effects is not None:
             self._said = True
-            self._effects.append((WARNED, message, category, filename, line))
+            effects.append((WARNED, message, category, filename, line))
+
+    def _running_effects(self) -> Effects | None:
+        """Where the running iteration puts what it prints; what the one before in a strip printed is put together."""
+        if self._strip is None:
+            return self._effects
+        index = self._word[0] - 1
+        if self._written and index != self._written_by:
+            self._join_written(self._strip.said[self._written_by])
+        self._written_by = index
+        return self._strip.said.setdefault(index, [])
 
     def _join_written(self, effects: Effects) -> None:
         for place, texts in self._written:
@@ -359,6 +393,9 @@ class Worker:
                 self._send_batch(piece, _Batch(piece.next, began), ("unsendable", piece.next, _text(error)))
             return
         self._decode_s = time.perf_counter() - began
+        if self._simple is not None and self._mirror.has_plain_items:
+            self._run_strips(piece, items, *self._simple)
+            return
         stop: tuple[str, int, str] | None = None
         batch = _Batch(piece.next, time.perf_counter())
         now = batch.began_at
@@ -389,6 +426,70 @@ class Worker:
                     return
         self._send_batch(piece, batch, stop, done=True)
 
+    def _run_strips(self, piece: _Piece, items: list[Any], function: Callable[..., Any], star: bool) -> None:
+        """Call for plain items, a strip of them at a time: what is done around a call costs more than a short one."""
+        now = time.perf_counter()
+        batch = _Values(piece.next, now)
+        size = 1
+        while True:
+            with self._changed:
+                first = piece.next
+                if first >= piece.stop:
+                    break
+                stop = piece.next = min(first + size, piece.stop)
+            if self._preface:
+                batch.said[first], self._preface = self._preface, []
+            self._call_strip(batch, function, star, items[first - piece.first : stop - piece.first], first)
+            if self._cancelled:
+                raise _Cancelled
+            then, now = now, time.perf_counter()
+            each = (now - then) / (stop - first)
+            size = max(1, min(size * STRIP_GROWTH, int(STRIP_S / max(each, 1e-9))))
+            if now - batch.began_at > BATCH_S and stop < piece.stop:
+                self._send_values(piece, batch, now)
+                now = time.perf_counter()
+                batch = _Values(stop, now)
+        self._send_values(piece, batch, now, done=True)
+
+    def _call_strip(
+        self, batch: _Values, function: Callable[..., Any], star: bool, items: list[Any], first: int
+    ) -> None:
+        self._started = self._word[1] = self._started + 1
+        self._word[0] = first + 1
+        self._strip = batch
+        done = 0
+        try:
+            surroundings.watch(False)
+            self._in_task = True
+            # An interrupt that was asked for before this could not be raised: then nothing is begun.
+            while done < len(items) and not self._cancelled:
+                failed = call_all(function, star, items[done:], self._word, first + done, batch.values)
+                if failed is None:
+                    break
+                done = self._word[0] - first
+                batch.failed[first + done - 1] = failed
+                batch.values.append(None)
+        except KeyboardInterrupt:
+            if not self._cancelled:
+                raise
+        finally:
+            self._in_task = False
+            self._strip = None
+            if self._written:
+                self._join_written(batch.said[self._written_by])
+            self._word[0] = 0
+
+    def _send_values(self, piece: _Piece, batch: _Values, now: float, *, done: bool = False) -> None:
+        count, times = len(batch.values), array("d", (batch.began_at, now))
+        data = None if batch.said or batch.failed else plain.dumps(batch.values)
+        if data is None:
+            effects = _Batch(batch.first, batch.began_at, batch.effects(), times, [()] * count)
+            self._send_batch(piece, effects, None, done=done)
+        else:
+            frame = write_frame("values", None, data, ())
+            costs = 0.0, time.perf_counter() - now
+            self._say_finished(piece, batch.first, count, times, costs, [frame], done=done)
+
     def _is_due(self, lasted_s: float, now: float) -> bool:
         """Whether a batch leaves that is older than BATCH_S; in a long job fewer of them cost less."""
         if self._said or self._calls or self._last_nbytes > SMALL_NBYTES:
@@ -405,6 +506,7 @@ class Worker:
             self._nets, self._calls, self._files, digests = self._jobs[job]
             self._mirror.load([self._parts[digest] for digest in digests], by_value=self._calls)
             let_warnings_pass()
+            self._simple = simple(self._mirror.function) if self._calls else None
             self._loaded = job
             self._loaded_at, self._last_nbytes = time.perf_counter(), 0
 
@@ -510,19 +612,26 @@ class Worker:
                 if batch.effects:
                     frames = [self._mirror.encode_effects(batch.effects)]
         encoded = time.perf_counter()
+        costs = checked - before, encoded - checked
+        self._say_finished(piece, batch.first, len(batch.effects), batch.times, costs, frames, stop, done=done)
+        if stop is not None and stop[0] == "tripped":
+            self._send(("spoiled",))
+        return stop
+
+    def _say_finished(
+        self, piece: _Piece, first: int, count: int, times: array[float], costs: tuple[float, float],
+        frames: list[Frame], stop: tuple[str, int, str] | None = None, *, done: bool,
+    ) -> None:  # fmt: skip
         note = (
-            "batch", piece.chunk, batch.first, len(batch.effects), batch.times.tobytes(), self._decode_s,
-            checked - before, encoded - checked, encoded, done or stop is not None, stop,
+            "batch", piece.chunk, first, count, times.tobytes(), self._decode_s, *costs, time.perf_counter(),
+            done or stop is not None, stop,
         )  # fmt: skip
         self._decode_s = 0.0
         self._said = False
         self._last_nbytes = sum(frame.nbytes for frame in frames)
         with self._changed:
-            piece.sent = batch.first + len(batch.effects)
+            piece.sent = first + count
         self._send(note, frames)
-        if stop is not None and stop[0] == "tripped":
-            self._send(("spoiled",))
-        return stop
 
     def _find_unsendable(self, batch: _Batch, error: Exception) -> tuple[str, int, str] | None:
         """Cut the batch before the first iteration whose effects can't be encoded; None where only extra ones can't."""

@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "budget": "errors",
     "jobs": "budget collector errors engine ordering buffers surroundings cache frames arrays modules libraries blame codec",
     "namespace": (
-        "collector errors engine ordering streams blas buffers surroundings cache frames arrays modules libraries blame codec"
+        "plain collector errors engine ordering streams blas buffers surroundings cache frames arrays modules libraries blame codec"
     ),
     "wire": "buffers frames",
     "interpreter": "__init__",  # only to learn where the package lies
@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "imports": "surroundings modules",
     "templates": "wire interpreter",
     "hands": "errors events cores frames wire scheduler interpreter templates",
-    "calls": "budget errors engine cache frames blame codec jobs parcels tasks",
+    "calls": "plain budget errors engine cache frames blame codec jobs parcels tasks",
     "running": "errors events engine frames jobs scheduler hands",
     "results": "errors engine jobs scheduler hands running calls",
     "steady": "",

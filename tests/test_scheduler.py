@@ -50,6 +50,7 @@ ONE = (s.PoolResized(at=0.0, workers=1), ready(0))
 LOAN = s.JobOpened(at=0.0, job=0, loan=True)
 LENT = (*TWO, LOAN, queued(0, 0, 1), ENDED)
 OTHER = s.JobOpened(at=0.0, job=1)
+EAGER = s.JobOpened(at=0.0, job=0, total=3000, eager=True)
 
 
 def test_a_pool_is_idle_while_a_worker_is_lent() -> None:
@@ -138,6 +139,11 @@ TABLE: list[tuple[str, tuple[Event, ...], Event, list[s.Command]]] = [
      [s.ReleaseJob(0), s.StopWorker(1)]),
     ("a pool that becomes smaller meanwhile lets it go for good", (*ONE, s.PoolResized(at=0.0, workers=2), ready(1),
      s.WorkersOutdated(at=0.0, workers=(1,)), s.PoolResized(at=0.0, workers=1)), died(1), []),
+    ("of a list that is all there the first chunks are on their way", (s.PoolResized(at=0.0, workers=2),), EAGER, []),
+    ("and no more are asked for until one tells how long they take", (*TWO, EAGER, queued(0, 0, 64)), queued(1, 64, 64),
+     [s.SendChunk(1, 1, 0, 1, 64, 128)]),
+    ("then as many as make a millisecond, whatever has been taken", (*TWO, EAGER, queued(0, 0, 64), queued(1, 64, 64)),
+     batch(0, 0, 0, 64, each=1e-6), [s.ReleaseChunk(0, 0), s.PullItems(0, 1000)]),
     ("a loan is of one worker", (*TWO, LOAN), queued(0, 0, 1), [s.SendChunk(0, 0, 0, 0, 0, 1), s.PullItems(0, 1)]),
     ("a lent worker is wanted back as soon as another job is open", LENT, OTHER, [s.PullItems(1, 1), s.EndLoan(0)]),
     ("until then the job has the others; and the wish is repeated", (*LENT, OTHER), queued(1, 0, 1, job=1),
