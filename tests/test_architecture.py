@@ -74,6 +74,8 @@ MAY_IMPORT = {
     "plan": "collector errors engine ordering sliced streams",  # engine: what a task hands back, as an engine expects it
     # what is seen
     "record": "events",
+    "simulation": "events scheduler",
+    "forecast": "record simulation",
     "markup": "",
     "report": "markup record",
     "dashboard": "report record cores",
@@ -96,6 +98,7 @@ MAY_IMPORT = {
 # Looks upward by name, at the moment of use. Each is one too many, so each has its reason.
 LOOKS_UP = {
     ("record", "report"): "a user asks the record for a picture, and drawing it needs matplotlib",
+    ("record", "forecast"): "a user asks the record what if, and that takes the scheduler",
 }
 
 # Which rooms may import each foreign library. What is not in this table is the standard library, or a mistake.

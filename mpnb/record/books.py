@@ -131,6 +131,17 @@ class Times:
 
 
 @dataclass(slots=True)
+class Costs:
+    """What sending took, besides the workers' waiting for it: of what a forecast is made."""
+
+    names_s: float = 0.0  # the kernel encoded what the loop reads
+    items_s: float = 0.0  # the kernel encoded items, in so many
+    chunks: int = 0
+    loading_s: float = 0.0  # workers unpacked their first chunk, and with it what the loop reads; so many did
+    loaded: int = 0
+
+
+@dataclass(slots=True)
 class Row:
     """One worker's place in a job: accounted for up to `cursor`."""
 

@@ -31,7 +31,7 @@ from mpnb.events import (
     WorkerStarted,
 )
 from mpnb.record import archive
-from mpnb.record.books import CAUSES, CHECKS, DEATHS, QUEUE, RESULTS, UNPACKING, WORK, Job, Row, Times, by_loss
+from mpnb.record.books import CAUSES, CHECKS, DEATHS, QUEUE, RESULTS, UNPACKING, WORK, Costs, Job, Row, Times, by_loss
 from mpnb.record.lanes import (
     ALL_SPANS,
     CHECK,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from mpnb.forecast import Forecast
     from mpnb.report import Finding
 
 MAX_POINTS: Final = 400  # of the speedup curve
@@ -140,6 +141,9 @@ class Record:
                 self._site_sent(event.nbytes)
                 if job := self._open_job():
                     job.pulled += event.count
+                    costs = self._site(job.site).costs
+                    costs.items_s += event.encode_s
+                    costs.chunks += 1
             case ChunkSent():
                 if job := self._open_job():
                     number = self._place(event.worker)
@@ -209,6 +213,7 @@ class Record:
         site.workers = max(site.workers, event.workers)
         site.nbytes += event.nbytes
         site.names_nbytes += event.nbytes
+        site.costs.names_s += event.encode_s
 
     def _worker_died(self, event: WorkerDied, at: float) -> None:
         number = self._rows.pop(event.worker, None)
@@ -296,14 +301,16 @@ class Record:
 
     def _weigh(self, job: Job, row: Row, event: BatchFinished, durations: list[float]) -> None:
         warm = durations if row.ran else durations[1:]
+        site = self._site(job.site)
         if not row.ran:
             row.first_s = durations[0]
+            site.costs.loading_s += event.decode_s
+            site.costs.loaded += 1
         row.ran += len(durations)
         job.rest += len(warm)
         job.rest_s += sum(warm)
         job.squares += sum(map(mul, warm, warm))
         job.times.add(event.first, durations)
-        site = self._site(job.site)
         longest = max(durations)
         if site.longest is None or longest > site.longest[1]:
             at = durations.index(longest)
@@ -553,6 +560,27 @@ class Record:
 
         return report.speedup(self, ax)
 
+    def what_if(self, *, workers: int | None = None, order: str = "as it was", chunk: int | None = None) -> Forecast:
+        """Tell how long the run would take under other conditions, by playing it again on paper.
+
+        Parameters
+        ----------
+        workers
+            How many workers, each on a core of its own; those that it had where it is None.
+        order
+            ``as it was``, ``longest first`` or ``shortest first``.
+        chunk
+            Iterations in a chunk; None where the scheduler decides.
+
+        Returns
+        -------
+        Forecast
+            Its `wall_s` and `speedup`; once the cell has run so, `forecast.error(mpnb.last_run())` says how far off.
+        """
+        from mpnb import forecast
+
+        return forecast.what_if(self, workers=workers, order=order, chunk=chunk)
+
     # -------------------------------------------------------------------------------------------------------- saved
 
     def to_json(self) -> str:
@@ -583,10 +611,10 @@ class Record:
         known = {each.name for each in fields(Site)}
         sites = []
         for each in data["sites"]:
-            times = each.pop("times", None)
             site = Site(**{key: value for key, value in each.items() if key in known})
             sites.append(site)
-            site.times = None if times is None else Times(**times)
+            site.times = Times(**each["times"]) if each.get("times") else None
+            site.costs = Costs(**each.get("costs", {}))
             site.longest = None if site.longest is None else (site.longest[0], site.longest[1])
             site.refused_at = None if site.refused_at is None else (site.refused_at[0], site.refused_at[1])
             site.threads = None if site.threads is None else (site.threads[0], site.threads[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from mpnb.record.books import CAUSES, DECIDING, KERNEL_ONLY, WORK, Times, by_loss
+from mpnb.record.books import CAUSES, DECIDING, KERNEL_ONLY, WORK, Costs, Times, by_loss
 
 TOO_SMALL: Final = "small"  # refusal code of a loop that could be split and was over before that paid
 
@@ -51,7 +51,9 @@ class Site:
     beside_s
         What the kernel ran itself while the pool was at work.
     times
-        Seconds of the iterations that the pool ran, by number.
+        Seconds of the iterations that the pool ran, by number; of the job that had most.
+    costs
+        What sending took.
     compared
         Under `--compare`, in what the pool's result and the kernel's differ, and how long both took.
     """
@@ -91,6 +93,7 @@ class Site:
     pool_s: float = 0.0
     beside_s: float = 0.0
     times: Times | None = None
+    costs: Costs = field(default_factory=Costs)
 
     @property
     def causes(self) -> dict[str, float]:

@@ -1,0 +1,102 @@
+"""What if: what is said of other workers and orders is what a run under them is."""
+
+from __future__ import annotations
+
+import random
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from built_runs import USUAL
+
+from mpnb.forecast import LONGEST_FIRST
+from mpnb.record import Record, Site
+
+sys.path.insert(0, str(Path(__file__).parent / "browser"))
+import synthetic_runs as runs
+
+RNG = random.Random(1)
+#: Runs whose twin on another number of workers is built in the same way.
+TWINS = {
+    "alike": USUAL,
+    "mixed": replace(USUAL, lengths=tuple(RNG.lognormvariate(-2, 0.7) for _ in range(500))),
+    "a long one last": replace(USUAL, lengths=(0.1,) * 399 + (4.0,)),
+    "names that take long": replace(USUAL, names_s=3.0),
+    "results that take long": replace(USUAL, results_s=0.1),
+    "workers that start": replace(USUAL, start_s=2.0),
+    "a long probe": replace(USUAL, probe=(40, 0.1)),
+}
+
+
+def record_of(built) -> Record:
+    return runs.record_of(built.events())
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 6, 16])
+@pytest.mark.parametrize("built", list(TWINS.values()), ids=list(TWINS))
+def test_other_workers(built, workers):
+    """The time that is foretold from a run on four workers is within a tenth of that of a run on as many."""
+    foretold = record_of(built).what_if(workers=workers)
+    run = record_of(replace(built, workers=workers))
+
+    assert foretold.wall_s == pytest.approx(run.wall_s, rel=0.1)
+    assert foretold.speedup == pytest.approx(run.speedup, rel=0.1)
+    assert foretold.error(run) == pytest.approx(foretold.wall_s / run.wall_s - 1)
+
+
+def test_the_run_as_it_was():
+    """Without any change, the time is the one that was measured."""
+    for built in TWINS.values():
+        run = record_of(built)
+
+        assert run.what_if().wall_s == pytest.approx(run.wall_s, rel=0.001)
+
+
+def test_another_order():
+    """Starting with the longest is worth what it is worth."""
+    built = TWINS["a long one last"]
+    run = record_of(replace(built, lengths=tuple(sorted(built.lengths, reverse=True))))
+
+    assert record_of(built).what_if(order=LONGEST_FIRST).wall_s == pytest.approx(run.wall_s, rel=0.05)
+    assert run.wall_s < 0.85 * record_of(built).wall_s
+
+
+def test_what_shares_memory_is_not_faster_on_more():
+    """Iterations that slow each other down do so on other numbers of workers, too, in a straight line."""
+    run = record_of(replace(USUAL, lengths=(0.2,) * 400))  # alone they take 0.1 s
+
+    assert run.what_if(workers=1).wall_s == pytest.approx(0.5 + 400 * 0.1, rel=0.05)
+    assert run.what_if(workers=7).wall_s == pytest.approx(0.5 + 400 * 0.3 / 7, rel=0.05)
+
+
+def test_a_loaded_record_is_asked_as_well():
+    """A saved record says the same."""
+    run = record_of(TWINS["mixed"])
+
+    assert Record.from_json(run.to_json()).what_if(workers=9) == run.what_if(workers=9)
+    assert repr(run.what_if(workers=9, order="longest first", chunk=3)).startswith("≈")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"workers": 0}, "workers must be 1 or more, was 0"),
+        ({"chunk": -2}, "chunk must be 1 or more, was -2"),
+        ({"order": "random"}, "order must be one of 'as it was', 'longest first', 'shortest first', was 'random'"),
+    ],
+)
+def test_what_can_not_be_is_said(options, words):
+    """A wrong value is named, with what is allowed."""
+    with pytest.raises(ValueError, match=words):
+        record_of(USUAL).what_if(**options)
+
+
+def test_a_run_that_says_nothing():
+    """Where nothing was split, or the record is of an older version, there is nothing to play again."""
+    old = Record.from_json((Path(__file__).parent / "records" / "schema_1.json").read_text(encoding="utf-8"))
+
+    with pytest.raises(ValueError, match="older versions: run the cell again"):
+        old.what_if(workers=2)
+    with pytest.raises(ValueError, match="a loop was split"):
+        Record([Site(line=1)]).what_if(workers=2)
