@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mpnb.functions import parallel as parallel
     from mpnb.pool import Pool as Pool
     from mpnb.record import load_run as load_run
+    from mpnb.scalability import scaling as scaling
     from mpnb.session import last_run as last_run
     from mpnb.sharing import Array as Array
     from mpnb.sharing import Barrier as Barrier
@@ -63,6 +64,7 @@ _HOMES: Final = {
     "parallel": "mpnb.functions",
     "last_run": "mpnb.session",
     "load_run": "mpnb.record",
+    "scaling": "mpnb.scalability",
     "Pool": "mpnb.pool",
     "pool": "mpnb.pool",  # the room itself, which can be called
     "Executor": "mpnb.executor",
@@ -111,6 +113,7 @@ __all__ = [
     "parallel",
     "parent_process",
     "pool",
+    "scaling",
     "shared",
 ]
 

@@ -79,6 +79,7 @@ MAY_IMPORT = {
     "markup": "",
     "report": "markup record",
     "dashboard": "report record cores",
+    "scalability": "cores pool record report",
     "compare": "",
     # what ties them
     "worth": "events",
@@ -115,7 +116,7 @@ DOORS = {
     "cloudpickle": "codec",
     "psutil": "cores",
     "threadpoolctl": "blas",
-    "numpy": "cache surroundings streams",
+    "numpy": "cache scalability surroundings streams",
     "pandas": "surroundings",
     "mpmath": "surroundings",
     "sklearn": "surroundings",

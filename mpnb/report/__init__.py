@@ -9,7 +9,7 @@ look      colours and pieces that both have
 
 from mpnb.report.findings import Finding, findings, remedy
 from mpnb.report.page import static_html
-from mpnb.report.plots import losses, speedup, timeline
+from mpnb.report.plots import losses, scaling, speedup, timeline
 from mpnb.report.words import PREFIX, in_words, lost_cores, summary, summary_line, summary_lines
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "losses",
     "lost_cores",
     "remedy",
+    "scaling",
     "speedup",
     "static_html",
     "summary",

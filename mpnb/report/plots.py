@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpnb.record import CHECK, FAILED, LOSSES, TASK, USEFUL, Record
+from mpnb.record import CHECK, DECODE, FAILED, LOSSES, START, TASK, USEFUL, Record
 from mpnb.report.look import COLOURS, KERNEL, KERNEL_COLOUR, LOSS_COLOURS, thinned
 from mpnb.report.words import IN_SHORT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
@@ -130,3 +130,53 @@ def undress(ax: Axes) -> None:
     """Take away the sides of the frame that say nothing."""
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
+
+
+def scaling(
+    measured: Sequence[tuple[int, float, float, float]],
+    laws: Mapping[str, Callable[[float], float]],
+    knee: int | None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw speedups by number of workers, with what they were at worst and at best.
+
+    Parameters
+    ----------
+    measured
+        Workers, speedup, the lowest, the highest.
+    laws
+        Curves with their names.
+    knee
+        From which number of workers on another one adds little.
+    ax
+        Where to draw; a new figure where it is None.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    ax = axes_for(ax, 6, 3.8)
+    workers = [count for count, *_ in measured]
+    middle = [speedup for _, speedup, *_ in measured]
+    below = [speedup - low for _, speedup, low, _ in measured]
+    above = [high - speedup for _, speedup, _, high in measured]
+    last = max(workers)
+    steps = [1 + (last - 1) * n / 200 for n in range(201)]
+    ax.plot([1, last], [1, last], color="0.6", linestyle=":", linewidth=1, label="ideal")
+    for (name, law), (colour, line) in zip(
+        laws.items(), [(COLOURS[DECODE], "--"), (LOSS_COLOURS[START], "-")], strict=False
+    ):
+        ax.plot(steps, [law(n) for n in steps], color=colour, linestyle=line, linewidth=1.5, label=name)
+    ax.errorbar(
+        workers, middle, [below, above], fmt="o", color=COLOURS[TASK], markersize=5, capsize=3, label="measured"
+    )  # fmt: skip
+    if knee is not None:
+        ax.axvline(knee, color="0.5", linewidth=1, zorder=0)
+        ax.text(knee, 0.02, f" knee: {knee}", transform=ax.get_xaxis_transform(), color="0.3")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+    ax.set_xlim(0.8, last + 0.2)
+    ax.set_ylim(0, max(last, *(high for *_, high in measured)) * 1.08)
+    ax.set_xlabel("workers")
+    ax.set_ylabel("speedup over the serial loop")
+    ax.set_title("How does it scale?")
+    ax.legend(frameon=False, loc="upper left")
+    undress(ax)
+    return ax
