@@ -1,30 +1,28 @@
 """A cell, or a call of a function, whose loops are all short so far: they run here, and next to nothing is kept.
 
-The first loop that takes long gets it its run (`session.Run`), and goes on as a site of that one. So a cell in which
-nothing pays, and a function that is called very often with little to do, cost microseconds more than without mpnb.
+The first loop that takes so long that the pool may pay gets it its run (`session.Run`), and goes on as a site of that
+one. So a function that is called very often with little to do costs microseconds more than without mpnb.
 """
 
 from __future__ import annotations
 
 import itertools
+import operator
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType
-from typing import Any, Final
+from typing import Any
 
 from mpnb import session as sessions
 from mpnb import worth
 from mpnb.applied import why_plain
 from mpnb.events import KernelRan, RunEnded, SiteEnded, SiteStarted
-from mpnb.plan import Leaf, check_consumers, is_bar
+from mpnb.plan import Leaf, check_consumers, is_bar, length
 from mpnb.plan.types import CellPlan, Refusal
 from mpnb.record import Record
 from mpnb.serial import Serial
 from mpnb.session import Options, Run, Session, SiteRun
-
-#: Seconds that a loop takes before there is a run, which costs some 0.1 ms.
-SHORT_S: Final = 0.001
 
 
 class Brief(Serial):
@@ -40,24 +38,39 @@ class Brief(Serial):
         Begins the run.
     """
 
-    __slots__ = ("begin_run", "cell", "loops", "names", "options", "run", "session", "status")
+    __slots__ = ("_cell", "begin_run", "loops", "names", "options", "run", "session", "status")
 
     def __init__(
         self,
         session: Session,
-        cell: CellPlan,
+        cell: CellPlan | None,
         names: frozenset[str],
         options: Options,
         begin_run: Callable[[], Run],
     ) -> None:
         self.session = session
-        self.cell = cell
+        self._cell = cell
         self.names = names
         self.options = options
         self.begin_run = begin_run
-        self.loops: dict[int, _Short] = {}
+        self.loops: dict[int, Short] = {}
         self.run: Run | None = None
         self.status = "finished"
+
+    @property
+    def planned(self) -> bool:
+        """Whether there is a plan yet."""
+        return self._cell is not None
+
+    @property
+    def cell(self) -> CellPlan:
+        """The plan."""
+        assert self._cell is not None
+        return self._cell
+
+    def everyone(self) -> list[Short]:
+        """The loops that have been reached and are sites."""
+        return list(self.loops.values())
 
     def end(self, status: str) -> None:
         """The cell or call is over; its record is made when somebody asks for it."""
@@ -80,7 +93,7 @@ class Brief(Serial):
         """A site is reached; one of the run's, once there is one."""
         frame = sys._getframe(1)  # noqa: SLF001 -- the cell's or function's own
         loop = self.at(number)
-        if isinstance(loop, _Short):
+        if isinstance(loop, Short):
             if self.run is not None:
                 loop.site = self.run.sites[number]
                 return self.run.open(number, frame)
@@ -96,7 +109,7 @@ class Brief(Serial):
         """The site that is under way."""
         loop = self.loops.get(number)
         if loop is None:
-            loop = self.loops[number] = _Short(self, number)
+            loop = self.loops[number] = Short(self, number)
         return loop if loop.site is None else loop.site
 
     def knows(self, number: int, *called: tuple[str, object]) -> bool:  # type: ignore[override]
@@ -113,7 +126,7 @@ class Brief(Serial):
     ) -> Any:
         """Note whose `apply` or `map` is about to be called; where it is pandas', there is a run from now on."""
         short = self.at(number)
-        if isinstance(short, _Short):
+        if isinstance(short, Short):
             why = why_plain(thing, method, rows=rows)
             if why:
                 short.refusal = Refusal("unknown-call", self.cell.sites[number].line, method, why)
@@ -136,14 +149,14 @@ class Brief(Serial):
     def begin(self) -> Run:
         """Begin the run, and tell it of the loops that have run already."""
         run = self.run = self.begin_run()
-        for loop in self.loops.values():
+        for loop in self.everyone():
             loop.tell(run)
         return run
 
     def _record(self) -> Record:
         """The record of what never needed a run."""
         run = Run(self.session, self.cell, {}, self.options, [], self.names)
-        for loop in self.loops.values():
+        for loop in self.everyone():
             loop.tell(run)
         run.record.add(RunEnded(at=time.perf_counter(), status=self.status))
         return run.record
@@ -165,11 +178,12 @@ class _Noting:
             self.brief.run.noting().__exit__(*how)  # type: ignore[arg-type]
 
 
-class _Short(Serial):
+class Short(Serial):
     """A site that has not taken long, and goes on as the run's where it does."""
 
     __slots__ = (
         "began", "brief", "count", "frame", "leaves", "number", "opened", "own", "passes", "refusal", "seconds", "site",
+        "through",
     )  # fmt: skip
 
     def __init__(self, brief: Brief, number: int) -> None:
@@ -180,7 +194,7 @@ class _Short(Serial):
         self.frame: FrameType | None = None
         self.own: Mapping[str, Any] | None = None
         self.leaves: list[Leaf] = []
-        self.opened = False
+        self.opened = self.through = False
         self.began = self.seconds = 0.0  # when it began first, and what all passes took
         self.passes = self.count = 0
 
@@ -206,33 +220,67 @@ class _Short(Serial):
         """The items in batches that Python takes apart by itself; when it has taken long, those of the run's site."""
         __tracebackhide__ = True
         clock = time.perf_counter
-        counter = itertools.count(1)
-        counted = itertools.compress(iterator, counter)
-        count, asked, size = 0, 0, 1
+        counted, done = self._counted(iterator)
+        count, size = 0, 1
         then = began = clock()
+        patience = sessions.PROBE_S
+        deadline = began + patience
         self.opened = True
         try:
             while True:
                 yield itertools.islice(counted, size)
                 now = clock()
-                taken = next(counter) - 1 - asked
-                asked += 1
+                taken = done()
                 ended, count = taken < count + size, taken
                 if ended:
-                    return
-                if now - began >= SHORT_S:
-                    site = self._site()
-                    yield site.go_on(iterator, self.leaves, count, began)
-                    return
+                    break
+                total = self.total() if now - began >= worth.BATCH_S else None
+                if worth.is_tail(now - began, count, total):
+                    yield counted
+                    break
+                if now >= deadline:
+                    if self._may_pay(now - began, count, total):
+                        yield self.go_on(iterator, count, began)
+                        break
+                    patience *= 2
+                    deadline = now + patience
                 size = worth.next_batch(size, now - then)
                 then = now
+            self.through = True
         finally:
             self.opened = False
             if self.site is None:
+                self.leaves = []  # what the loop ran over may be the last to hold a file or a generator
                 self.began = self.began or began
                 self.seconds += clock() - began
-                self.count += max(count, next(counter) - 1 - asked)
+                self.count += max(count, done())
                 self.passes += 1
+
+    def _counted(self, iterator: Iterator[Any]) -> tuple[Iterator[Any], Callable[[], int]]:
+        """The items, and what tells how many of them have been taken."""
+        thing: Any = self.leaves[0].thing if len(self.leaves) == 1 else None
+        if (type(thing), type(iterator)) in sessions.COUNTING:  # it knows; for a tiny loop that is much
+            return iterator, lambda: len(thing) - operator.length_hint(iterator)
+        counter = itertools.count(1)
+        calls = itertools.count()  # asking takes one of the counter's numbers
+        return itertools.compress(iterator, counter), lambda: next(counter) - 1 - next(calls)
+
+    def total(self) -> int | None:
+        """How many iterations there will be, as far as the iterables tell."""
+        lengths = [length(leaf.thing) for leaf in self.leaves]
+        known = [each for each in lengths if each is not None]
+        return min(known) if known and len(known) == len(lengths) else None
+
+    def _may_pay(self, seconds: float, count: int, total: int | None) -> bool:
+        """Tell by time alone whether it is worth a look, which costs some 0.1 ms."""
+        workers = self.brief.options.workers or self.brief.session.engine.workers
+        left = count if total is None else total - count
+        verdict = worth.judge(worth.Figures(seconds / count, left, workers))
+        return verdict.pays or bool(verdict.reason)
+
+    def go_on(self, iterator: Iterator[Any], count: int, began: float) -> Iterator[Any]:
+        """What is left of a loop that takes long."""
+        return self._site().go_on(iterator, self.leaves, count, began)
 
     def _site(self) -> SiteRun:
         """Go on as a site of the run."""
@@ -289,7 +337,9 @@ class _Short(Serial):
 
     def collect_generator(self, head: Iterator[Any], rest: Iterator[Any]) -> Iterator[Any]:  # type: ignore[override]
         """A generator expression that is used up at once."""
+        return itertools.chain(head, self._behind(rest))
+
+    def _behind(self, rest: Iterator[Any]) -> Iterator[Any]:
         __tracebackhide__ = True
-        yield from head
         if self.site is not None:
             yield from self.site.collect_generator(iter(()), rest)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from mpnb.brief import Brief
     from mpnb.engine import Engine
     from mpnb.outlook import Outlook
+    from mpnb.plan import CellPlan, WatchedCell
     from mpnb.session import Options, Run
     from mpnb.view import View
 
@@ -246,7 +247,7 @@ class _Cell:
 
     info: Any = None
     trees: int = 0
-    marked: bool = True
+    at_once: bool = False  # `%%time` compiles all of its body before any of it runs
     run: Run | Brief | None = None
     view: View | None = None
     text: str = ""  # of an expression, which IPython does not announce
@@ -263,6 +264,7 @@ class _Cell:
             return False
         match tree.body:
             case [ast.Expr(ast.Call(ast.Attribute(attr="run_cell_magic"), [ast.Constant("time"), *_]))]:
+                self.at_once = True
                 return False
         self.trees -= 1
         return True
@@ -322,51 +324,77 @@ class CellTransformer(ast.NodeTransformer):
         from mpnb import plan
 
         self.finish("finished")  # a run left over from a cell that never ended
-        if not marked and not plan.may_have_sites(node):
-            return node
         here = self.cells[-1]
-        cell = plan.read_cell(node)
-        if not marked and not options.strict and not any(site.loop for site in cell.sites):
+        brief = not (marked or options.strict or not options.probe or options.seed is not None)
+        watched = self._watched(node) if brief else None
+        if not (watched.places if watched else marked or plan.may_have_sites(node)):
+            return node
+        cell = None if watched else plan.read_cell(node)
+        if cell and not marked and not options.strict and not any(site.loop for site in cell.sites):
             return node
         from mpnb import session  # not above: this waits for its import, which may still be under way
         from mpnb.view import View
 
         now = session.current()
-        before = now.last
-        here.marked = marked
+        before = now.last if marked else None
 
-        def begin(*, within: bool = False) -> Run:
+        def begin(cell: CellPlan, *, within: bool = False) -> Run:
             here.view = None if options.quiet or options.explain else View(always=marked)
             listeners = [here.view.on_event] if here.view else []
-            run = now.begin(cell, self.shell.user_ns, options, listeners, source=here.source, within=within)
-            if not marked:
-                now.last = before  # a cell that asks for last_run() gets what it gets without `on`
+            names = self.shell.user_ns
+            # an unmarked cell that asks for last_run() gets what it gets without `on`
+            run = now.begin(cell, names, options, listeners, source=here.source, within=within, apart=not marked)
             if here.view:
                 here.view.attach(run)
             return run
 
         run: Run | Brief
-        if marked or options.strict or not options.probe or options.seed is not None:
-            run = begin()
-        else:
+        if cell is None:
+            from mpnb.watching import Watching
+
+            assert watched is not None
+            run = Watching(now, options, watched, self._evaluated, functools.partial(begin, within=True))
+            now.running.append(run)
+            tree = watched.tree
+        elif brief:
             from mpnb.brief import Brief
 
-            run = Brief(now, cell, frozenset(), options, lambda: begin(within=True))
+            run = Brief(now, cell, frozenset(), options, lambda: begin(cell, within=True))
             now.running.append(run)
+            tree = cell.tree
+        else:
+            run = begin(cell)
+            tree = cell.tree
         if options.explain:
             assert isinstance(run, session.Run)
             _show_outlook(run.explain(node))
             run.end("finished")
             now.last = before  # nothing was run
-            cell.tree.body = []
-            return cell.tree
+            tree.body = []
+            return tree
         here.run = run
         self.shell.user_ns[plan.RUN] = run
-        if options.strict and any(site.refusal for site in cell.sites):
+        if cell and options.strict and any(site.refusal for site in cell.sites):
             place = next(site.line for site in cell.sites if site.refusal)
             raised = ast.parse(f"raise {plan.RUN}.refused()")
-            cell.tree.body = ast.increment_lineno(raised, place - 1).body
-        return cell.tree
+            tree.body = ast.increment_lineno(raised, place - 1).body
+        return tree
+
+    def _watched(self, node: ast.Module) -> WatchedCell | None:
+        """The cell with its loops watched; None where it has to be planned first."""
+        from mpnb import plan
+
+        here = self.cells[-1]
+        text = getattr(here.info, "raw_cell", None)
+        if not text or here.at_once or len(self.shell.ast_transformers) > 1:  # the tree may not be what the text says
+            return None
+        return plan.watch_cell(node, text)
+
+    def _evaluated(self, expression: ast.expr, filename: str) -> Any:
+        """The value of an expression that stands in a cell of that name."""
+        __tracebackhide__ = True
+        whole: Any = ast.Expression(expression)  # as below
+        return eval(self.shell.compile(whole, filename, "eval"), self.shell.user_ns)  # noqa: S307 -- the user's own code
 
     def before_cell(self, info: Any) -> None:
         """IPython's pre_run_cell: a cell begins, perhaps inside another one (`%%capture`, `%run`)."""
@@ -419,6 +447,8 @@ class CellTransformer(ast.NodeTransformer):
         outer = next((cell.run for cell in reversed(self.cells) if cell.run), None)
         if outer is not None:
             self.shell.user_ns[_RUN] = outer
+        elif not run.planned:
+            self.shell.user_ns.pop(_RUN, None)
         else:
             for name in [name for name in self.shell.user_ns if name.startswith(_HIDDEN)]:
                 del self.shell.user_ns[name]
@@ -539,7 +569,7 @@ class _Start(threading.Thread):
         except Exception as error:  # the first cell raises it, and runs serially
             self.error = error
         self.done.set()
-        for room in ("mpnb.jobs", "mpnb.session", "mpnb.view", "mpnb.dashboard", "mpnb.brief"):
+        for room in ("mpnb.jobs", "mpnb.session", "mpnb.view", "mpnb.dashboard", "mpnb.watching"):
             importlib.import_module(room)
 
     def engine(self) -> Engine:

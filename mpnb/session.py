@@ -69,7 +69,7 @@ KEPT_BYTES: Final = 256 << 20
 #: Cells of which it is kept what an iteration took.
 CELLS: Final = 200
 
-_HOUSE: Final = str(Path(__file__).parent)
+HOUSE: Final = str(Path(__file__).parent)
 
 _Made = TypeVar("_Made", list[Any], set[Any], dict[Any, Any])
 _FILLING: Final = frozenset({"append", "extend", "add", "update", "setitem"})  # effects whose operands stay to be seen
@@ -159,17 +159,20 @@ class Session:
         names: frozenset[str] = frozenset(),
         *,
         within: bool = False,
+        apart: bool = False,
         source: str = "",
     ) -> Run:
         """Start the run of a planned cell, or call of a function; its record is the last one from now on.
 
         `namespace` are the notebook's names, and `names` those that are a function's own. `within`: it is part of
-        something that is in `running` already. By its `source` a cell is known again when it is explained.
+        something that is in `running` already. `apart`: its record is not the last one before it ends. By its `source`
+        a cell is known again when it is explained.
         """
         run = Run(self, cell, namespace, options, list(listeners), names, source)
         if not within:
             self.running.append(run)
-        self.last = run.record
+        if not apart:
+            self.last = run.record
         return run
 
     def is_looping(self) -> bool:
@@ -182,6 +185,8 @@ class Session:
 
 class Run:
     """One run of one cell, or of one call of a function: what the rewritten code calls `_mpnb`."""
+
+    planned: Final = True
 
     def __init__(
         self,
@@ -364,7 +369,7 @@ class _Noting:
         while entry is not None:
             while entry.tb_next is not None and entry.tb_next.tb_frame.f_code.co_filename == applied.__file__:
                 entry.tb_next = entry.tb_next.tb_next  # between pandas and the function that it calls
-            if not entry.tb_frame.f_code.co_filename.startswith(_HOUSE):
+            if not entry.tb_frame.f_code.co_filename.startswith(HOUSE):
                 last = entry
             entry = entry.tb_next
         if last is not None:
@@ -763,7 +768,7 @@ class SiteRun:
     def _counted(self, iterator: Iterator[Any], before: int) -> tuple[Iterator[Any], Callable[[], int]]:
         """The items, and what tells how many of them have been taken, together with the `before` ones."""
         thing: Any = self.leaves[0].thing if self.leaves else None
-        if (type(thing), type(iterator)) in _COUNTING and not self.bars:  # it knows; for a tiny loop that is much
+        if (type(thing), type(iterator)) in COUNTING and not self.bars:  # it knows; for a tiny loop that is much
             return iterator, lambda: len(thing) - operator.length_hint(iterator)
         counter = itertools.count(1)
         calls = itertools.count()  # asking takes one of the counter's numbers
@@ -1266,8 +1271,12 @@ class SiteRun:
 
     def collect_generator(self, head: Iterator[Any], rest: Iterator[Any]) -> Iterator[Any]:
         """A generator expression or map that is used up at once: everything when it is asked for."""
+        if self.trial is not None:
+            head = self.trial.watched(head, _Names(self.space))
+        return itertools.chain(head, self._behind(rest))  # for tiny ones a generator around it would be half the time
+
+    def _behind(self, rest: Iterator[Any]) -> Iterator[Any]:
         __tracebackhide__ = True
-        yield from head if self.trial is None else self.trial.watched(head, _Names(self.space))
         if self.phase == _KERNEL:  # it ended by itself: a StopIteration inside map()
             return
         for result in self._entries():
@@ -1368,7 +1377,7 @@ def _given(effects: Effects, loop: Loop) -> object:
 
 
 #: Types of things whose iterators tell how far they are, with the types of those iterators.
-_COUNTING: Final = {(list, type(iter([]))), (tuple, type(iter(()))), (range, type(iter(range(0))))}
+COUNTING: Final = {(list, type(iter([]))), (tuple, type(iter(()))), (range, type(iter(range(0))))}
 #: Types of items that are shown in a note: others may be large, or run the user's code to be shown.
 _SHOWN: Final = frozenset({int, float, str, bytes, bool, complex, type(None), type(Path())})
 

@@ -92,8 +92,9 @@ MAY_IMPORT = {
     "session": "collector errors imports blas events surroundings drafts filing engine streams plan record worth weight outlook trial bars applied",
     "view": "events dashboard session",
     "brief": "events serial plan record session worth applied",
+    "watching": "plan session brief",
     "functions": "errors events engine serial plan record session brief view",
-    "magic": "errors events engine imports workforce plan record outlook report dashboard session brief view",
+    "magic": "errors events engine imports workforce plan record outlook report dashboard session brief watching view",
 }
 
 # Looks upward by name, at the moment of use. Each is one too many, so each has its reason.

@@ -118,6 +118,83 @@ def test_cells_are_as_without_it(start_kernel):
             assert asked.result().stdout == f"{split}\n", cell
 
 
+SLOW = "import time\ndef slow(x):\n    time.sleep(0.02)\n    return x * x\ndef bad(x):\n    time.sleep(0.02)\n    return 12 // (x - 20)"
+# Each of these loops takes half a second; what it leaves and shows is that of the plain cell, and whether it is split.
+LONG = [
+    ("out = []\nfor x in range(25):\n    out.append(slow(x))\nout, x", True),
+    ("for x in range(25):\n    y = slow(x)\nelse:\n    print('to the end', x, y)", True),
+    ("for x in range(25):\n    if slow(x) > 500:\n        break\nelse:\n    print('to the end')\nx", True),
+    ("for x in range(2):\n    if x:\n        break\nelse:\n    print('to the end')", False),
+    ("for x in range(2):\n    pass\nelse:\n    print('to the end')", False),
+    ("r = [slow(x) for x in range(25)]\nr", True),
+    ("[slow(x) for x in range(25)]", True),
+    ("{slow(x): n for n, x in enumerate(range(25))}", True),
+    ("sorted({slow(x) for x in range(25)})", True),
+    ("sum(slow(x) for x in range(25)) / 2", True),
+    ("list(map(slow, range(25)))", True),
+    ("from collections import Counter\nCounter(slow(x) % 7 for x in range(25))", True),
+    ("t = 0\nfor k in range(3):\n    t = t * 2 + 1\n    r = [slow(x) + k for x in range(25)]\nt, r", True),
+    (
+        "t = 0\nfor k in range(20):\n    t = t * 2 + 1\n    r = [slow(x) + k for x in range(9 if k == 3 else 1)]\nt, r",
+        None,
+    ),
+    (
+        "t = 0\nfor k in [1]:\n    t = t * 2 + 1\n    for x in range(25):\n        y = slow(x) + k\nelse:\n    print('to the end')\nt, y",
+        True,
+    ),
+    ("t = 1\nfor x in range(25):\n    t = t * 2 + slow(x)\nt", False),
+    ("out = []\nfor x in range(25):\n    out.append(x)\n    bad(x)", True),
+    ("out, x", None),
+    ("[bad(x) for x in range(25)]", True),
+    ("sum(\n    bad(x)\n    for x in range(25)\n)", True),
+    ("for x in 5:\n    pass", False),
+    ("%%time\nout = []\nfor x in range(25):\n    out.append(slow(x))\nlen(out)", True),
+]
+
+
+def test_long_loops_are_as_without_it(start_kernel):
+    """A loop that proves long is split from where it has got to; its tracebacks show the notebook's lines alone."""
+    plain, marked = start_kernel(), start_kernel()
+    for kernel, line in ((plain, PLAIN), (marked, "%parallel on -n 2 --quiet")):
+        kernel.check(f"%load_ext mpnb\nimport mpnb\n{SLOW}")
+        kernel.check("%%parallel --no-probe --quiet\n[x for x in range(2)]")  # the pool is up
+        kernel.check(line)
+    for cell, split in LONG:
+        alone, split_one = plain.run(cell), marked.run(cell)
+        for field in SHOWN:
+            here, there = getattr(split_one, field), getattr(alone, field)
+            if isinstance(here, str):
+                here, there = (re.sub(r"\nin iteration 21 of 25, item 20", "", steady(each)) for each in (here, there))
+            elif isinstance(here, dict):
+                here, there = ({kind: steady(text) for kind, text in each.items()} for each in (here, there))
+            assert here == there, (cell, field)
+        said = "any(s.parallel for s in mpnb.last_run().sites), [n for n in list(vars()) if '_mpnb' in n]"
+        asked = marked.submit(f"print({said})", store_history=False).result().stdout
+        assert asked in ({f"{split} []\n"} if split is not None else {"True []\n", "False []\n"}), cell
+
+
+def test_a_function_called_in_a_loop_that_stays_serial_is_split(loaded):
+    """A loop that is not planned yet does not keep `@mpnb.parallel` from splitting what it calls."""
+    loaded.check("%parallel on -n 2")
+    loaded.check(
+        "@mpnb.parallel(probe=False, quiet=True)\ndef step(t):\n    seen = [x + t for x in range(4)]\n"
+        "    return t * 2 + sum(seen), mpnb.last_run().sites[0].parallel"
+    )
+    loaded.check("t, split = 0, []\nfor k in range(2):\n    t, was = step(t)\n    split.append(was)")
+    assert value(loaded, "t, split") == (42, [True, True])
+
+
+def test_the_last_run_is_that_of_the_last_cell_with_a_loop(loaded):
+    """It tells of short loops, and why a loop is serial, though nothing was planned when they ran."""
+    loaded.check("%parallel on\nt = 0")
+    loaded.check("r = [x for x in range(3)]")
+    loaded.check("r")
+    said = "[(s.line, s.parallel, s.code, s.iterations) for s in mpnb.last_run().sites]"
+    assert value(loaded, said) == [(1, False, "small", 3)]
+    loaded.check("for x in r:\n    t = t * 2 + x")
+    assert value(loaded, said) == [(1, False, "carried", None)]
+
+
 def test_run_all_stops_at_an_error(loaded):
     """An error in a cell that is split without a mark ends Run All, and leaves what the serial cell leaves."""
     loaded.check(ON)

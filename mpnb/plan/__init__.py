@@ -7,10 +7,11 @@ from mpnb.plan.linear import reaches_linear_algebra
 from mpnb.plan.loops import BREAK, RETURN
 from mpnb.plan.objects import changed_objects, check_consumers, check_loop
 from mpnb.plan.purity import Finding, inspect_loop
-from mpnb.plan.rewrite import RUN
+from mpnb.plan.rewrite import RUN, rest_of
 from mpnb.plan.space import Space
 from mpnb.plan.task import make_task
 from mpnb.plan.types import REFUSALS, CellPlan, Effect, Loop, Refusal, SitePlan
+from mpnb.plan.watched import Place, WatchedCell, left_of, watch_cell
 
 __all__ = [
     "BREAK",
@@ -24,9 +25,11 @@ __all__ = [
     "Finding",
     "Leaf",
     "Loop",
+    "Place",
     "Refusal",
     "SitePlan",
     "Space",
+    "WatchedCell",
     "changed_objects",
     "check_consumers",
     "check_loop",
@@ -34,9 +37,12 @@ __all__ = [
     "inspect_loop",
     "is_bar",
     "is_safe",
+    "left_of",
     "length",
     "make_task",
     "may_have_sites",
     "reaches_linear_algebra",
     "read_cell",
+    "rest_of",
+    "watch_cell",
 ]

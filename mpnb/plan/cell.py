@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import builtins
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Final, TypeVar, cast
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from mpnb.collector import collector_paused
 from mpnb.plan.loops import is_by_row, read_applied, read_comprehension, read_for, read_map, skips_missing
@@ -35,9 +35,9 @@ _Comprehension = TypeVar("_Comprehension", bound=Comprehension)
 #: Consumers, those of libraries as well, that put what they are given in a place by its hash.
 _HASHING: Final = frozenset({"set", "frozenset", "dict", "Counter", "OrderedDict", "mode", "multimode"})
 CONSUMERS: Final = frozenset({"list", "sum", "max", "min", "sorted", "dict", "set", "tuple", "frozenset", "any", "all"})
-_USE_UP: Final = EAGER.keys() - {"starmap"}
+USE_UP: Final = EAGER.keys() - {"starmap"}
 #: With one of these in a cell, its names could be seen while it runs: it is left alone.
-_SEES_NAMES: Final = frozenset({"globals", "locals", "vars", "dir", "exec", "eval"})
+SEES_NAMES: Final = frozenset({"globals", "locals", "vars", "dir", "exec", "eval"})
 
 
 #: What a site can be, or begin with; a call counts by the name of what is called.
@@ -69,7 +69,7 @@ def read_cell(tree: ast.Module) -> CellPlan:
 
 
 def _read(tree: ast.Module) -> CellPlan:
-    seeing = next((n for n in walked(tree) if isinstance(n, ast.Name) and n.id in _SEES_NAMES), None)
+    seeing = next((n for n in walked(tree) if isinstance(n, ast.Name) and n.id in SEES_NAMES), None)
     if seeing is not None:
         why = f"nothing is split: line {seeing.lineno} uses {seeing.id}(), which sees every name of the cell"
         return CellPlan(tree, [], why)
@@ -147,27 +147,26 @@ def _closed_after(node: ast.With, last: ast.stmt) -> dict[str, str]:
     return {name: call for name, call in made.items() if used.count(name) == 1 and name not in found.defs}
 
 
-class _SiteFinder:
-    """Walks a cell from outside in, and puts what a site becomes in its place.
+class Rebuilder:
+    """Walks a tree from outside in, and puts something else in the place of some nodes.
 
-    The sites are numbered in the order in which it meets them. No node is changed: what a site stands in is made anew,
-    and the rest of the cell is the same nodes as before.
+    No node is changed: what one of those stands in is made anew, and the rest of the tree is the same nodes as before.
     """
 
-    def __init__(self, function: ast.FunctionDef | None = None) -> None:
-        self.function = function
-        self.sites: list[SitePlan] = []
-        self.split = 0  # how many of them can be split
-        self.label: ast.expr | None = None  # what the value of the statement that stands around is assigned to
-        self.closing: dict[str, str] = {}
+    _visits: ClassVar[dict[type[ast.AST], Callable[[Any, Any], Any]]]
+
+    def __init_subclass__(cls) -> None:
+        cls._visits = {}
 
     def visit(self, node: ast.AST) -> Any:
-        """Look for sites in a node; give what stands in its place."""
-        visit = getattr(self, f"visit_{type(node).__name__}", None)
-        return self.generic_visit(node) if visit is None else visit(node)
+        """Look into a node; give what stands in its place."""
+        kind = type(node)
+        if kind not in self._visits:
+            self._visits[kind] = getattr(type(self), f"visit_{kind.__name__}", Rebuilder.generic_visit)
+        return self._visits[kind](self, node)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        """Look for sites in the parts of a node."""
+        """Look into the parts of a node."""
         found: dict[str, Any] = {}
         for name in parts[type(node)]:
             value = node.__dict__.get(name)
@@ -179,6 +178,47 @@ class _SiteFinder:
                 if any(map(operator.is_not, many, value)):
                     found[name] = many
         return alike(node, **found) if found else node
+
+    def first_visited(self, node: _Comprehension) -> _Comprehension:
+        """A comprehension with its first iterable looked into, which is evaluated outside of it."""
+        first, *others = node.generators
+        return alike(node, generators=[alike(first, iter=self.visit(first.iter)), *others])
+
+    def comprehension(self, kind: str, node: Comprehension) -> ast.AST:
+        """What becomes of a comprehension."""
+        raise NotImplementedError
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        """A list comprehension."""
+        return self.comprehension("list", node)
+
+    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
+        """A set comprehension."""
+        return self.comprehension("set", node)
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        """A dict comprehension."""
+        return self.comprehension("dict", node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+        """A generator expression."""
+        # not used up at once, as far as can be told: it stays lazy; only its first iterable is evaluated here
+        return self.first_visited(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        """A function: what is inside is its own matter."""
+        return node
+
+
+class _SiteFinder(Rebuilder):
+    """Puts what a site becomes in its place. The sites are numbered in the order in which it meets them."""
+
+    def __init__(self, function: ast.FunctionDef | None = None) -> None:
+        self.function = function
+        self.sites: list[SitePlan] = []
+        self.split = 0  # how many of them can be split
+        self.label: ast.expr | None = None  # what the value of the statement that stands around is assigned to
+        self.closing: dict[str, str] = {}
 
     def _visited(self, nodes: list[Any]) -> list[Any]:
         return [self.visit(node) for node in nodes]
@@ -210,9 +250,6 @@ class _SiteFinder:
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return node
-
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         return node
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
@@ -255,31 +292,14 @@ class _SiteFinder:
         rewritten.iter = self.visit(rewritten.iter)
         return rewritten
 
-    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
-        return self._comprehension("list", node)
-
-    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
-        return self._comprehension("set", node)
-
-    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
-        return self._comprehension("dict", node)
-
-    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
-        # not used up at once, as far as can be told: it stays lazy; only its first iterable is evaluated here
-        return self._first_visited(node)
-
-    def _first_visited(self, node: _Comprehension) -> _Comprehension:
-        first, *others = node.generators
-        return alike(node, generators=[alike(first, iter=self.visit(first.iter)), *others])
-
     def _shown(self, node: ast.expr) -> str:
         text = _text(self.label or node)
         return text if len(text) <= 40 else text[:39] + "…"
 
-    def _comprehension(self, kind: str, node: ast.ListComp | ast.SetComp | ast.DictComp) -> ast.AST:
+    def comprehension(self, kind: str, node: Comprehension) -> ast.AST:
         label = self._shown(node)
         site = self._site(kind, node, label, read_comprehension(node, label))
-        node = self._first_visited(node)
+        node = self.first_visited(node)
         return node if site.loop is None else rewrite_comprehension(node, site.number, site.loop)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -291,7 +311,7 @@ class _SiteFinder:
                 used_up = self._used_up(node, inner, "")
             case ast.Call(ast.Attribute(ast.Name(), "join"), [inner], []):
                 used_up = self._used_up(node, inner, "", node.func)
-            case ast.Call(ast.Name(name) | ast.Attribute(ast.Name(), name), [inner, *_]) if name in _USE_UP:
+            case ast.Call(ast.Name(name) | ast.Attribute(ast.Name(), name), [inner, *_]) if name in USE_UP:
                 used_up = self._used_up(node, inner, "", node.func)
             case ast.Call(ast.Attribute(_, "apply"), [ast.Name() | ast.Attribute() | ast.Lambda(), *_]):
                 return self._applied(node)
@@ -315,7 +335,7 @@ class _SiteFinder:
                 site = self._site("generator", inner, label, hashing(read_comprehension(inner, label, consumer)))
                 if site.loop is None:
                     return None
-                split = rewrite_comprehension(self._first_visited(inner), site.number, site.loop)
+                split = rewrite_comprehension(self.first_visited(inner), site.number, site.loop)
             case ast.Call(ast.Name("map" | "filter"), [function, _, *_]):
                 label = self._shown(node)
                 site = self._site("map", inner, label, hashing(read_map(inner, label, consumer)))

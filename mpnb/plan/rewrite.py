@@ -159,23 +159,37 @@ def rewrite_comprehension(node: Comprehension, number: int, loop: Loop) -> ast.e
     and yields what is left for the kernel. The order of a set hangs on how it grew, so its rest is added one by one.
     """
     first, *others = node.generators
-    rest = alike(node, generators=[alike(first, iter=placed(_rest(number), node)), *others])
-    if isinstance(rest, ast.SetComp):
-        rest.elt = placed(_call("add", rest.elt, of=_site(number)), node)
+    rest = rest_of(node, number)
     head: ast.expr = alike(node, generators=[alike(first, iter=placed(_items(number, first.iter), node)), *others])
     if loop.kind != "generator":
         head = _call("made", head, of=_site(number))
     return placed(_call(f"collect_{loop.kind}", head, rest, of=_site(number)), node)
 
 
-def rewrite_if_known(node: ast.expr, split: ast.expr, number: int, called: Sequence[ast.expr]) -> ast.expr:
+def rest_of(node: Comprehension | ast.Call, number: int) -> ast.expr:
+    """The second one of the two that a comprehension, or a `map()`, becomes."""
+    left = _rest(number)
+    if isinstance(node, ast.Call):
+        if len(node.args) == 2:
+            return alike(node, args=[node.args[0], placed(left, node)])
+        return placed(_call("starmap", node.args[0], left), node)
+    first, *others = node.generators
+    rest = alike(node, generators=[alike(first, iter=placed(left, node)), *others])
+    if isinstance(rest, ast.SetComp):
+        rest.elt = placed(_call("add", rest.elt, of=_site(number)), node)
+    return rest
+
+
+def rewrite_if_known(
+    node: ast.expr, split: ast.expr, number: int, called: Sequence[ast.expr], *, ask: str = "knows"
+) -> ast.expr:
     """`SPLIT if _mpnb.knows(0, ("fromiter", np)) else PLAIN`: split where the functions around are what they seem."""
     pairs: list[ast.expr] = []
     for function in called:
         name = function.attr if isinstance(function, ast.Attribute) else function.id  # type: ignore[attr-defined]
         thing = function.value if isinstance(function, ast.Attribute) else function
         pairs.append(ast.Tuple([ast.Constant(name), thing], ast.Load()))
-    return placed(ast.IfExp(_call("knows", ast.Constant(number), *pairs), split, node), node)
+    return placed(ast.IfExp(_call(ask, ast.Constant(number), *pairs), split, node), node)
 
 
 def rewrite_applied(node: ast.Call, number: int, *, rows: bool, skips: bool) -> ast.expr:
@@ -196,13 +210,12 @@ def rewrite_applied(node: ast.Call, number: int, *, rows: bool, skips: bool) -> 
 def rewrite_map(node: ast.Call, number: int) -> ast.expr:
     """`map(f, xs)`, filter() or starmap(), inside a call that uses it up; `map(f, xs, ys)` as a starmap over zip."""
     function, *iterables = node.args
+    rest = rest_of(node, number)
     if len(iterables) == 1:
-        rest = alike(node, args=[function, placed(_rest(number), node)])
         head = alike(node, args=[function, placed(_items(number, iterables[0]), node)])
     else:
         both = _call("zip", *(_iterable(number, iterable) for iterable in iterables))
         head = _call("starmap", function, _call("items", both, of=_site(number, opening=True)))
-        rest = _call("starmap", function, _rest(number))
     return placed(_call("collect_generator", head, rest, of=_site(number)), node)
 
 
@@ -213,6 +226,7 @@ __all__ = [
     "VALUE",
     "noted",
     "noted_value",
+    "rest_of",
     "rewrite_applied",
     "rewrite_comprehension",
     "rewrite_for",

@@ -31,11 +31,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy
+import pytest
 import sklearn.model_selection  # noqa: F401 -- its first import sets variables of the environment, once
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from mpnb import magic, session
+from mpnb import brief, magic, session, worth
 from mpnb.arrays import _Memory  # what a view of a strided array has for its base
 from mpnb.engine import Effects, Engine, Job, Outcome, Running, Tell, notebook
 from mpnb.plan.rewrite import BEGIN
@@ -48,6 +49,8 @@ WAYS: Final = {
     "pool": "%%parallel --no-probe --quiet",
     "mixed": "%%parallel --quiet",  # two iterations in the kernel, then the pool
     "rest": "%%parallel --no-probe --quiet",  # the pool gives up in the middle: the kernel does the rest
+    "watched mixed": "# the plain cell",  # under %parallel on: it is planned after two iterations
+    "watched rest": "# the plain cell",
 }
 
 
@@ -387,6 +390,7 @@ class Bench:
         pool.start()
         magic.load(self.shell, lambda: pool)
         self.pool = pool
+        self.transformer = next(t for t in self.shell.ast_transformers if isinstance(t, magic.CellTransformer))
         self.session = session.current()
         self.run("", "", "pool")
         self.own = set(self.shell.user_ns)
@@ -470,21 +474,17 @@ class Bench:
 
     @contextlib.contextmanager
     def _in_way(self, way: str) -> Iterator[None]:
-        if way.endswith("mixed"):
-            before, probe = session.SiteRun._pays, session.PROBE_S
-            session.SiteRun._pays = lambda _self, _seconds, count, _total: count >= 2  # type: ignore[method-assign]
-            session.PROBE_S = 0.0  # type: ignore[misc]
-            try:
-                yield
-            finally:
-                session.SiteRun._pays, session.PROBE_S = before, probe  # type: ignore[method-assign, misc]
-        elif way.endswith("rest"):
-            self.session.engine = _GivesUp(self.pool, 2)  # type: ignore[assignment]
-            try:
-                yield
-            finally:
-                self.session.engine = self.pool
-        else:
+        with pytest.MonkeyPatch.context() as patch:
+            if way.startswith("watched"):
+                patch.setattr(self.transformer, "always", magic.read_line("--quiet"))
+            if way.startswith("watched") or way.endswith("mixed"):
+                patch.setattr(brief.Short, "_may_pay", lambda _self, _seconds, count, _total: count >= 2)
+                patch.setattr(session.SiteRun, "_pays", lambda _self, _seconds, count, _total: count >= 2)
+                patch.setattr(session, "PROBE_S", 0.0)
+            if way.startswith("watched"):
+                patch.setattr(worth, "is_tail", lambda _seconds, _count, _total: False)
+            if way.endswith("rest"):
+                patch.setattr(self.session, "engine", _GivesUp(self.pool, 2))
             yield
 
 

@@ -41,6 +41,27 @@ def test_a_cell_gives_what_it_gives_without_the_magic(bench: Bench, setup: str, 
     assert splits in (None, verdict.split), verdict.sites
 
 
+@pytest.mark.parametrize(("setup", "cell"), [row[1:3] for row in CELLS[::8]], ids=[row[0] for row in CELLS[::8]])
+def test_a_cell_gives_what_it_gives_without_parallel_on(bench: Bench, setup: str, cell: str) -> None:
+    """Planned in the middle of its loops, and ended in the pool or in the kernel."""
+    check_watched(bench, setup, cell)
+
+
+@pytest.mark.full  # each of them is run in three other ways above
+def test_every_cell_gives_what_it_gives_without_parallel_on(bench: Bench) -> None:
+    """All of the table."""
+    split = sum(check_watched(bench, setup, cell) for _, setup, cell, _ in CELLS)
+    assert split >= 200
+
+
+def check_watched(bench: Bench, setup: str, cell: str) -> bool:
+    """Compare a cell under `%parallel on` with the plain one; tell whether it was split."""
+    verdict = bench.judge(setup, cell, ("watched rest", "watched mixed"))
+    assert not verdict.differences, cell
+    record = bench.session.last
+    return record is not None and any(site.parallel for site in record.sites)
+
+
 def test_the_table_is_worth_running() -> None:
     """A product that splits nothing would pass the rest."""
     names = [row[0] for row in CELLS]
