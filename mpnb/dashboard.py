@@ -6,10 +6,12 @@ draws. The browser sends requests only. Importing this room costs nothing: widge
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
 import sys
+import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +124,11 @@ class Dashboard:
         self._news: _News | None = None
         self._due = self._slow_due = 0.0
         self._line = 0  # length of the text line that stands in the terminal
+
+    def prepare(self) -> None:
+        """Begin to import what `show` will need, in a thread of its own: the first panel would hold everybody up."""
+        if self._how() == "widget" and "anywidget" not in sys.modules:
+            threading.Thread(target=_import_ahead, name="mpnb-panel", daemon=True).start()
 
     def show(self) -> None:
         """Show the panel, or what stands for it; more than once is the same as once."""
@@ -335,6 +342,12 @@ def _panel_class() -> Any:
         snapshot = traitlets.Dict().tag(sync=True)
 
     return Panel
+
+
+def _import_ahead() -> None:
+    with contextlib.suppress(Exception):  # `show` meets it again, and says so
+        _panel_class()
+        Load().sample()
 
 
 _retired: list[Any] = []

@@ -994,10 +994,13 @@ class SiteRun:
                 self.site.code = "outside-effect"
                 return
             self._keep(outcome)
-            yield from self._held_back()
-            self.held = outcome
-            if self._is_whole(outcome):
+            if not self.binds:  # the short way, for most loops
+                yield self._taken(outcome)
+            else:
                 yield from self._held_back()
+                self.held = outcome
+                if self._is_whole(outcome):
+                    yield from self._held_back()
             if self.run.interrupted:
                 raise KeyboardInterrupt
         if self.slower and self.pulled:
@@ -1034,8 +1037,6 @@ class SiteRun:
 
     def _is_whole(self, outcome: Outcome) -> bool:
         """Tell whether an iteration sent home all that it sets: the loop may end after it."""
-        if not self.binds:
-            return True
         numbers = {entry[0] for entry in outcome.effects}
         return numbers.issuperset(self.binds) or not _ENDS.isdisjoint(numbers)
 
@@ -1048,9 +1049,11 @@ class SiteRun:
         self._move_bars()
         self.taken += 1
         self.index = outcome.index + 1
-        effects = [entry for entry in outcome.effects if entry[0] not in _ENDS]
-        ends = {entry[0]: entry[1:] for entry in outcome.effects if entry[0] in _ENDS}
         item = self.pulled.popleft()
+        ends = {entry[0]: entry[1:] for entry in outcome.effects if entry[0] in _ENDS}
+        if not ends:
+            return Replay(item, outcome.effects, outcome.index)
+        effects = [entry for entry in outcome.effects if entry[0] not in _ENDS]
         if planning.RETURN in ends:
             which, value = ends[planning.RETURN]
             return Replay(item, effects, outcome.index, returned=which, value=value)

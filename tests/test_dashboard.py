@@ -291,6 +291,24 @@ def test_importing_the_dashboard_is_cheap():
     assert done.stdout == "set()\n"
 
 
+@pytest.mark.parametrize(("mode", "imports"), [("widget", True), ("html", False), ("text", False), ("none", False)])
+def test_the_first_panel_is_made_ready_beside_the_run(mode, imports):
+    """Widgets are imported in a thread of its own, before the panel is shown, and only where it will be one."""
+    code = (
+        "import sys, threading, mpnb.dashboard as d\n"
+        "from mpnb.record import Record\n"
+        f"board = d.Dashboard(Record([]), on_stop=lambda: None, key='k', mode={mode!r})\n"
+        "board.prepare()\n"
+        "others = [t for t in threading.enumerate() if t is not threading.main_thread()]\n"
+        "for thread in others: thread.join(30)\n"
+        "print(len(others), d._panel_class.cache_info().currsize, 'psutil' in sys.modules)\n"
+        "board.prepare(); print(threading.active_count())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert done.stdout.split() == [str(int(imports)), str(int(imports)), str(imports), "1"]
+
+
 def test_a_terminal_gets_text_through_ipython(monkeypatch):
     """In plain IPython the run is shown as text, through IPython's own display."""
     code = (
