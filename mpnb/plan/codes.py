@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+import dis
 from types import CodeType
-from typing import Any
+from typing import Any, Final
+
+_OF_ATTRIBUTES: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR"})
+
+
+def names_by_themselves(code: CodeType) -> set[str]:
+    """The names that code, and the code inside it, uses by themselves: globals, and what it imports; no attributes.
+
+    Examples
+    --------
+    >>> sorted(names_by_themselves(compile("x.random + [y for y in random.z]", "", "eval")))
+    ['random', 'x']
+    """
+    named = (each for each in dis.get_instructions(code) if each.opcode in dis.hasname)
+    found = {str(each.argval) for each in named if each.opname not in _OF_ATTRIBUTES}
+    return found.union(*(names_by_themselves(each) for each in code.co_consts if isinstance(each, CodeType)))
 
 
 def inner(code: CodeType, name: str) -> CodeType:

@@ -24,6 +24,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from mpnb.plan import codes
 from mpnb.plan.library import is_library_module, is_own
 from mpnb.streams import MOST, NUMPY, PYTHON, SHARED, describe, shared_name
 
@@ -147,7 +148,7 @@ class _Finder:
         names = _names(function.__code__)
         self.random |= "random" in names
         for name in sorted(names):
-            if name in function.__globals__:
+            if name in function.__globals__ and not _is_attribute(name, function):
                 yield function.__globals__[name]
             elif name not in _BUILTINS:
                 self.words.add(name)
@@ -211,6 +212,15 @@ def _names(code: types.CodeType) -> set[str]:
         if isinstance(constant, types.CodeType):
             found |= _names(constant)
     return found
+
+
+def _is_attribute(name: str, function: types.FunctionType) -> bool:
+    """Tell whether a function means no module by this name, as by `random` in `np.random`; only where that matters."""
+    thing = function.__globals__[name]
+    if not issubclass(type(thing), types.ModuleType):  # not isinstance, which asks the object
+        return False
+    draws = thing.__name__.startswith("numpy.random") or thing.__name__.partition(".")[0] not in _HARMLESS
+    return draws and is_library_module(thing.__name__) and name not in codes.names_by_themselves(function.__code__)
 
 
 def _cells(function: types.FunctionType) -> Iterator[object]:

@@ -31,7 +31,12 @@ SHARED_ONES = [
     ("r = [np.linalg.norm([i]) for i in range(3)]", ()),
     ("for i in range(3):\n    print(i, sorted([i]), round(i / 3, 2))", ()),
     ("r = [random.random() for i in range(3)]", (PYTHON,)),
-    ("r = [np.random.normal() for i in range(3)]", SHARED),  # `random` is a name of the notebook, too
+    ("r = [np.random.normal() for i in range(3)]", (NUMPY,)),  # though `random` is a name of the notebook, too
+    ("r = [np.random.normal() + random.random() for i in range(3)]", SHARED),
+    ("r = [np.random.normal() for i in range(3) if list(random.random() for _ in [i])]", SHARED),
+    ("r = [imports() for i in range(3)]", (PYTHON,)),
+    ("r = [[i].library for i in range(3)]", SHARED),  # an attribute that nobody knows
+    ("r = [box.random() for i in range(3)]", ()),
     ("r = [numpy_random.normal() for i in range(3)]", (NUMPY,)),
     ("r = [numpy_random.default_rng(i).normal() for i in range(3)]", (NUMPY,)),
     ("r = [normal() for i in range(3)]", (NUMPY,)),
@@ -50,7 +55,9 @@ def test_shared_generators(cell: str, shared: tuple[str, ...], monkeypatch: pyte
     library.__file__ = pytest.__file__
     monkeypatch.setitem(sys.modules, "some_library", library)
     names = {"normal": np.random.normal, "gauss": random.gauss, "partly": random.random, "library": library}
-    names["numpy_random"] = np.random
+    notebook: dict[str, Any] = {"__name__": "__main__", "random": random}
+    exec("def imports():\n    import random\n    return random.random()", notebook)
+    names |= {"numpy_random": np.random, "box": [1], "imports": notebook["imports"]}
     assert draws(cell, **names).shared == shared
 
 
