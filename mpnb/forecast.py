@@ -66,7 +66,12 @@ class Forecast:
 
 
 def what_if(
-    record: Record, *, workers: int | None = None, order: str = AS_IT_WAS, chunk: int | None = None
+    record: Record,
+    *,
+    workers: int | None = None,
+    order: str = AS_IT_WAS,
+    chunk: int | None = None,
+    contention: float | None = None,
 ) -> Forecast:
     """Tell how long a run would take under other conditions.
 
@@ -80,7 +85,12 @@ def what_if(
         ``as it was``, ``longest first`` or ``shortest first``.
     chunk
         Iterations in a chunk; None where the scheduler decides.
+    contention
+        How much longer an iteration takes for each worker beside it: 0.1 is a tenth. Where it is None, it is what the
+        run's own iterations in the kernel and in the workers tell, which may be nothing.
     """
+    if contention is not None and contention < 0:
+        raise ValueError(f"contention must be 0 or more, was {contention}")
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be 1 or more, was {workers}")
     if chunk is not None and chunk < 1:
@@ -93,7 +103,7 @@ def what_if(
     if any(site.times is None or not site.times.counts for site in split):
         raise ValueError("this record has no times of iterations, as of older versions: run the cell again")
     measured = sum(site.wall_s or 0.0 for site in split)
-    predicted = sum(_wall_s(site, workers or site.workers, order, chunk) for site in split)
+    predicted = sum(_wall_s(site, workers or site.workers, order, chunk, contention) for site in split)
     return Forecast(
         workers=workers or record.ideal,
         order=order,
@@ -105,12 +115,14 @@ def what_if(
     )
 
 
-def _wall_s(site: Site, workers: int, order: str, chunk: int | None) -> float:
+def _wall_s(site: Site, workers: int, order: str, chunk: int | None, contention: float | None) -> float:
     """Seconds of a site: what the kernel did by itself stays, the pool's part is played again."""
     fixed = site.costs.names_s + site.parts.get(books.STARTING, 0.0) / site.workers  # whatever the workers
     once = max(0.0, site.job_s - fixed) / site.jobs  # in an outer loop, it had several passes
+    slower = (1 / site.yardstick - 1) / max(1, site.workers - 1) if contention is None else contention
+    scale = (1 + slower * (workers - 1)) / (1 + slower * (site.workers - 1))
     expected_s = site.kernel_s / site.kernel_iterations if site.kernel_iterations else None
-    as_it_was = partial(play, _lengths(site, site.workers, AS_IT_WAS), site.workers, expected_s=expected_s)
+    as_it_was = partial(play, _lengths(site, 1.0, AS_IT_WAS), site.workers, expected_s=expected_s)
     prices = _prices(site, 0.0)
     waited = site.parts.get(books.QUEUE, 0.0) + site.parts.get(books.HOME, 0.0)
     if waited > _WAITED * site.core_job_s and as_it_was(prices) < once:
@@ -120,7 +132,7 @@ def _wall_s(site: Site, workers: int, order: str, chunk: int | None) -> float:
             low, high = (middle, high) if as_it_was(_prices(site, middle)) < once else (low, middle)
         prices = _prices(site, low)
     known = as_it_was(prices)
-    again = play(_lengths(site, workers, order), workers, prices, chunk=chunk, expected_s=expected_s)
+    again = play(_lengths(site, scale, order), workers, prices, chunk=chunk, expected_s=expected_s)
     pool_s = once * again / known if known > 0 else once
     return max(0.0, (site.wall_s or 0.0) - site.job_s) + fixed + site.jobs * pool_s
 
@@ -141,10 +153,9 @@ def _prices(site: Site, taking_s: float) -> Prices:
     )
 
 
-def _lengths(site: Site, workers: int, order: str) -> Lengths:
-    """The iterations as they were measured, as long as so many workers beside each other would make them."""
+def _lengths(site: Site, scale: float, order: str) -> Lengths:
+    """The iterations, so many times as long as they were measured."""
     assert site.times is not None
-    scale = _slower(site, workers) / _slower(site, site.workers)
     runs = list(_runs(site.times, scale))
     if order != AS_IT_WAS:
         runs.sort(key=lambda run: run[1], reverse=order == LONGEST_FIRST)
@@ -159,9 +170,3 @@ def _runs(times: books.Times, scale: float) -> Iterable[tuple[int, float]]:
         elif count:
             yield 1, longest * scale
             yield count - 1, max(0.0, seconds - longest) / (count - 1) * scale
-
-
-def _slower(site: Site, workers: int) -> float:
-    """How many times as long as alone an iteration takes beside so many workers, in a straight line through both."""
-    beside = 1 / site.yardstick - 1
-    return 1.0 + beside * (workers - 1) / max(1, site.workers - 1)

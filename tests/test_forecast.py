@@ -70,6 +70,15 @@ def test_what_shares_memory_is_not_faster_on_more():
     assert run.what_if(workers=7).wall_s == pytest.approx(0.5 + 400 * 0.3 / 7, rel=0.05)
 
 
+def test_what_is_known_of_the_machine_is_taken_for_it():
+    """Contention that is given takes the place of what the run tells: here nothing, for no iteration ran alone."""
+    run = record_of(replace(USUAL, probe=(0, 0.0)))
+
+    assert run.what_if(workers=1).wall_s == pytest.approx(400 * 0.1, rel=0.05)
+    assert run.what_if(workers=1, contention=0.2).wall_s == pytest.approx(400 * 0.1 / 1.6, rel=0.05)
+    assert run.what_if(workers=4, contention=0.2).wall_s == pytest.approx(run.wall_s, rel=0.001)
+
+
 def test_a_loaded_record_is_asked_as_well():
     """A saved record says the same."""
     run = record_of(TWINS["mixed"])
@@ -83,6 +92,7 @@ def test_a_loaded_record_is_asked_as_well():
     [
         ({"workers": 0}, "workers must be 1 or more, was 0"),
         ({"chunk": -2}, "chunk must be 1 or more, was -2"),
+        ({"contention": -0.1}, "contention must be 0 or more, was -0.1"),
         ({"order": "random"}, "order must be one of 'as it was', 'longest first', 'shortest first', was 'random'"),
     ],
 )

@@ -560,7 +560,14 @@ class Record:
 
         return report.speedup(self, ax)
 
-    def what_if(self, *, workers: int | None = None, order: str = "as it was", chunk: int | None = None) -> Forecast:
+    def what_if(
+        self,
+        *,
+        workers: int | None = None,
+        order: str = "as it was",
+        chunk: int | None = None,
+        contention: float | None = None,
+    ) -> Forecast:
         """Tell how long the run would take under other conditions, by playing it again on paper.
 
         Parameters
@@ -571,6 +578,9 @@ class Record:
             ``as it was``, ``longest first`` or ``shortest first``.
         chunk
             Iterations in a chunk; None where the scheduler decides.
+        contention
+            How much longer an iteration takes for each worker beside it, where you know it: 0.1 is a tenth. Else it is
+            what the run's own iterations in the kernel and in the workers tell, which may be nothing.
 
         Returns
         -------
@@ -579,7 +589,7 @@ class Record:
         """
         from mpnb import forecast
 
-        return forecast.what_if(self, workers=workers, order=order, chunk=chunk)
+        return forecast.what_if(self, workers=workers, order=order, chunk=chunk, contention=contention)
 
     # -------------------------------------------------------------------------------------------------------- saved
 

@@ -3,7 +3,9 @@
     python tests/benchmarks/what_if.py [--rounds 3] [--workers 2] [--at-most 0.1]
 
 Each cell is run on one worker and on all, and each time foretells the other; one is also run in the order that was
-foretold. Prints both medians and the error; ends with an error where one is larger than allowed.
+foretold. Cores that share caches, power or a pipeline are slower beside each other: how much, is measured first, with
+processes that share nothing, and told to what_if as `contention`. Prints both medians and the error; ends with an error
+where one is larger than allowed. The machine must have nothing else to do.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "benchmarks")]
 
+from monte_carlo import ceiling  # noqa: E402
 from real_kernel import Kernel  # noqa: E402 - the tests' own kernel, found by the line above
 
 SETUP = """
@@ -47,7 +50,7 @@ CELLS = {
         "out = [spin(turns) for turns in sorted(last, reverse=True)]",
     ),
     "short, 0.2 ms": ("out = [spin(turns_ms // 5) for _ in range(8_000)]", ""),
-    "results to pack": ("out = [[str(j + spin(10)) for j in range(8_000)] for _ in range(150)]", ""),
+    "a list each": ("out = [[spin(turns_ms // 100) for j in range(800)] for _ in range(150)]", ""),
     "memory": ("out = [float((big[i:] * 1.5).sum()) for i in range(150)]", ""),
 }
 
@@ -84,6 +87,9 @@ def main() -> None:
             wrong.append(name)
 
     many = options.workers
+    most = ceiling(many, options.rounds)
+    beside = max(0.0, (many / most - 1) / max(1, many - 1))
+    print(f"{many} processes that share nothing: {most:.2f} times one, so contention {beside:.3f}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         kernel = Kernel(Path(folder)).start(PYTHONPATH=str(ROOT))
         try:
@@ -91,9 +97,14 @@ def main() -> None:
             kernel.check(SETUP)
             kernel.check(f"%%parallel --no-probe -n {many}\nout = [spin(10 * turns_ms) for _ in range(40)]")
             for name, (cell, ordered) in CELLS.items():
-                one, from_one = run(kernel, cell, 1, options.rounds, all={"workers": many})
+                one, from_one = run(kernel, cell, 1, options.rounds, all={"workers": many, "contention": beside})
                 all_, from_all = run(
-                    kernel, cell, many, options.rounds, one={"workers": 1}, ordered={"order": "longest first"}
+                    kernel,
+                    cell,
+                    many,
+                    options.rounds,
+                    one={"workers": 1, "contention": beside},
+                    ordered={"order": "longest first"},
                 )
                 say(f"{name}: from 1 worker to {many}", from_one["all"], all_)
                 say(f"{name}: from {many} workers to 1", from_all["one"], one)
