@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -419,6 +420,21 @@ def test_millions_of_iterations_stay_small_and_cheap():
     assert len(text) < 1_000_000
     assert record.losses["useful work"] == pytest.approx(each * size * many, rel=1e-6)
     assert sum(span.count for lane in record.lanes for span in lane.spans) == size * many
+
+
+def test_many_long_sites_stay_small_as_well():
+    """A hundred sites of thousands of iterations stay below 5 MB; times are coarser then, and their sums the same."""
+    each = runs.record_of(runs.events(tasks=6000, chunk=20)).sites[0]
+    record = Record([replace(each, line=n) for n in range(100)])
+    text = record.to_json()
+    again = Record.from_json(text)
+
+    assert len(text) < 5_000_000
+    assert [site.times.counts for site in record.sites] == [each.times.counts] * 100
+    for site in again.sites:
+        assert sum(site.times.counts) == sum(each.times.counts)
+        assert sum(site.times.seconds) == pytest.approx(sum(each.times.seconds))
+        assert max(site.times.longest) == max(each.times.longest)
 
 
 def test_a_record_comes_back_from_json():

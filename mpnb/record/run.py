@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 MAX_POINTS: Final = 400  # of the speedup curve
 MAX_ENCODES: Final = 2048  # intervals in which the kernel encoded
+MAX_SAVED: Final = 20_000  # times of iterations in a file, of all sites
 
 
 class Record:
@@ -603,7 +604,7 @@ class Record:
                 "workers": self.workers,
                 "status": self.status,
                 "wall_s": self.wall_s,
-                "sites": [asdict(site) for site in self.so_far()],
+                "sites": [asdict(site) for site in _bounded(self.so_far())],
                 "current": self.current,
                 "done": self._done,
                 "died": self.died,
@@ -657,6 +658,15 @@ class Record:
         """
         archive.write(Path(path), self.to_json())
         return Path(path)
+
+
+def _bounded(sites: list[Site]) -> list[Site]:
+    """The sites, with no more times of iterations than a file should hold: coarser where there are many; same sums."""
+    kept = [site if site.times is None else replace(site, times=replace(site.times)) for site in sites]
+    every = [site.times for site in kept if site.times is not None]
+    while sum(len(times.counts) for times in every) > MAX_SAVED:
+        max(every, key=lambda times: len(times.counts)).halve()
+    return kept
 
 
 def _enter(site: Site, job: Job, at: float) -> None:

@@ -169,7 +169,8 @@ def scaling(
         workers, middle, [below, above], fmt="o", color=COLOURS[TASK], markersize=5, capsize=3, label="measured"
     )  # fmt: skip
     if knee is not None:
-        ax.axvline(knee, color="0.5", linewidth=1, zorder=0)
+        height = max((law(knee) for law in laws.values()), default=0.0)
+        ax.plot([knee, knee], [0, height], color="0.5", linewidth=1, zorder=0)
         ax.text(knee, 0.02, f" knee: {knee}", transform=ax.get_xaxis_transform(), color="0.3")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
     ax.set_xlim(0.8, last + 0.2)
