@@ -18,6 +18,8 @@ from mpnb import scheduler
 from mpnb.events import BatchFinished, Event, Ticked, WorkerReady
 
 BATCH_S: Final = 0.02  # results leave a worker at least so often, between two iterations
+LONG_BATCH_S: Final = 0.1  # or so often in a long job
+RAMP: Final = 4  # a longer batch is no more than this part of the time since the job began
 TICK_S: Final = 0.05
 MANY_CHUNKS: Final = 5_000  # in a job of more, chunks are made so long that there are no more
 
@@ -226,7 +228,8 @@ class _Play:
         assert piece is not None
         worker.turn += 1
         before = self.lengths.until(piece.next)
-        stop = max(piece.next + 1, min(piece.stop, self.lengths.reached(before + self.batch_s)))
+        lasts = max(self.batch_s, min(LONG_BATCH_S, self.now / RAMP))
+        stop = max(piece.next + 1, min(piece.stop, self.lengths.reached(before + lasts)))
         ended = worker.began + self.lengths.until(stop) - before
         home = ended + (stop - piece.next) * self.prices.packing_s
         self.later(home, partial(self.send_batch, number, stop, ended, worker.turn))
