@@ -79,6 +79,8 @@ class Job:
         How often an iteration whose worker ended, or that ran too long, is run again.
     modules
         Names of modules that it needs, as far as that is known: whoever works on it has them afterwards.
+    steady
+        Asked when its names have been encoded, where its calls may leave no trace in a worker: whether they leave none.
     """
 
     function: FunctionType
@@ -100,6 +102,7 @@ class Job:
     timeout_s: float | None = None
     retries: int = 0
     modules: frozenset[str] = frozenset()
+    steady: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

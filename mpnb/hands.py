@@ -84,6 +84,7 @@ class OpenJob:
     files: bool = False
     begin: Callable[[], bool] | None = None  # asked before anything is sent; False: it has been cancelled
     timeout_s: float | None = None
+    steady: bool = False  # its calls leave no trace in a worker, which may go on with it under another number
     loan: Lent | None = None
     lent: bool = False  # a worker has been given the line
     chunks: dict[int, tuple[int, Frame]] = field(default_factory=dict)  # number -> first iteration, items
@@ -387,7 +388,8 @@ class Hands:
         if job.number not in process.jobs:
             new = [part for part in job.parts if part.digest not in process.digests]
             digests = tuple(part.digest for part in job.parts)
-            note = ("job", job.number, job.nets, job.calls, job.files, digests, tuple(part.digest for part in new))
+            kind = (job.nets, job.calls, job.files, job.steady)
+            note = ("job", job.number, kind, digests, tuple(part.digest for part in new))
             self._send(process, note, tuple(part.frame for part in new))
             process.jobs.add(job.number)
             for digest in digests:

@@ -68,7 +68,7 @@ class Loan:
         self._mail: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._sock, self.line = socket.socketpair()
         at = time.perf_counter()
-        mine = OpenJob(self._number, encoder.parts, nets=False, mail=self, calls=True, loan=self)
+        mine = OpenJob(self._number, encoder.parts, nets=False, mail=self, calls=True, steady=True, loan=self)
         hands.queue("open", mine, opened(self._number, job, loan=True))
         chunk = scheduler.ChunkQueued(at=at, job=self._number, chunk=next_chunk(), first=0, count=1)
         hands.queue("chunk", self._number, Frame(b""), chunk)

@@ -281,6 +281,7 @@ class Pool(Workforce):
     ) -> Job:
         """Describe calls that are to be made; raises what bad arguments raise."""
         from mpnb.calls import task_of
+        from mpnb.steady import watch
 
         self._check_open()
         callable_only(func, "func")
@@ -289,9 +290,11 @@ class Pool(Workforce):
         timeout, retries = limits(
             self._timeout if timeout is None else timeout, self._retries if retries is None else retries
         )
+        watched = watch(func)
         return Job(
             task_of(func, do, retries), nets=False, calls=True, total=len(items) if isinstance(items, Sized) else None,
             chunk=chunksize, ahead=ahead, timeout_s=timeout, retries=retries,
+            steady=None if watched is None else watched.holds,
         )  # fmt: skip
 
     def _begin(self, job: Job, items: Iterable[Any], *, ordered: bool = True) -> JobRun:

@@ -143,12 +143,13 @@ class JobRun:
             calls=job.calls,
             files=job.files,
             timeout_s=job.timeout_s,
+            steady=job.steady is not None and job.steady(),
         )
-        eager = exact and job.calls and bool(job.total)
+        eager = self._eager = exact and job.calls and bool(job.total) and job.ahead is None
         event = opened(self._number, job, workers, eager=eager)
         self._closed = False
         hands.queue("open", open_job, event)
-        if eager and job.total is not None:
+        if job.total and (eager or (exact and job.total <= pool.workers)):
             self.prime(min(job.total, pool.workers), scheduler.first_size(job.total, pool.workers))
         hands.wake()
         nbytes = sum(part.frame.nbytes for part in self.encoder.parts)
@@ -208,8 +209,8 @@ class JobRun:
         return outcome
 
     def _say_taken(self) -> None:
-        if self._ended and self._next == self._pulled:
-            return  # that it is closed says as much
+        if self._eager or (self._ended and self._next == self._pulled):
+            return  # nobody waits for that; or that it is closed says as much
         self._hands.post(scheduler.OutcomesTaken(at=_now(), job=self._number, stop=self._next))
 
     def _read_mail(self, *, wait: bool) -> None:

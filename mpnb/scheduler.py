@@ -908,7 +908,8 @@ class Scheduler:
             untaken = job.frontier - job.taken
             if job.ahead is not None and job.pulled + size > job.taken + job.ahead:
                 continue
-            if len(job.queue) >= reserve or untaken > workers * size or job.waiting_nbytes > WINDOW_NBYTES:
+            ahead = untaken > workers * size or job.waiting_nbytes > WINDOW_NBYTES
+            if len(job.queue) >= reserve or (ahead and not job.eager):
                 continue
             job.pulling = True
             commands.append(PullItems(number, size))

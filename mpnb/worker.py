@@ -178,7 +178,10 @@ class Worker:
         self._word = word
         self._mirror = Mirror()
         self._parts: dict[bytes, Part] = {}
-        self._jobs: dict[int, tuple[bool, bool, bool, tuple[bytes, ...]]] = {}  # nets? calls? files? its parts
+        self._jobs: dict[
+            int, tuple[tuple[bool, bool, bool, bool], tuple[bytes, ...]]
+        ] = {}  # nets? calls? files? steady?
+        self._as_loaded: tuple[bytes, ...] = ()  # parts of the loaded job, where it left no trace in what was loaded
         self._nets = True  # of the job that is loaded
         self._calls = False  # whether it consists of calls, of which one that fails leaves the others be
         self._files = False  # whether what it does to files is kept back
@@ -265,10 +268,10 @@ class Worker:
                 with self._changed:
                     self._queue.append(_Piece(number, job, chunk, 0, 0, 1, Frame(b""), 0, message.fds[0]))
                     self._changed.notify()
-            case ("job", job, nets, calls, files, digests, new):
+            case ("job", job, kind, digests, new):
                 for digest, frame in zip(new, message.frames, strict=True):
                     self._parts[digest] = Part(digest, frame)
-                self._jobs[job] = (nets, calls, files, digests)
+                self._jobs[job] = (kind, digests)
             case ("init", digests):
                 for digest, frame in zip(digests, message.frames, strict=True):
                     self._parts[digest] = Part(digest, frame)
@@ -503,9 +506,13 @@ class Worker:
     def _load(self, job: int) -> None:
         if self._loaded != job:
             self._loaded = None
-            self._nets, self._calls, self._files, digests = self._jobs[job]
-            self._mirror.load([self._parts[digest] for digest in digests], by_value=self._calls)
-            let_warnings_pass()
+            (self._nets, self._calls, self._files, steady), digests = self._jobs[job]
+            before, self._as_loaded = self._as_loaded, ()
+            if not steady or before != digests:
+                self._mirror.load([self._parts[digest] for digest in digests], by_value=self._calls)
+                let_warnings_pass()
+            if steady:
+                self._as_loaded = digests
             self._simple = simple(self._mirror.function) if self._calls else None
             self._loaded = job
             self._loaded_at, self._last_nbytes = time.perf_counter(), 0

@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "steady": "",
     "loans": "errors engine tasks frames calls jobs hands running scheduler plain steady",
     "workforce": "budget errors blas engine cores cache frames jobs imports templates hands calls running results",
-    "pool": "errors events engine tasks calls running results loans workforce",
+    "pool": "errors events engine tasks steady calls running results loans workforce",
     "executor": "errors tasks pool results",
     # processes beside the notebook, at both ends
     "parcels": "errors engine cache frames modules blame codec jobs namespace",

@@ -878,6 +878,9 @@ ENDINGS = {
     "without a word": "pool = Pool(2); pool.map(abs, [1])",
     "while it starts": "pool = Pool(2); pool.start()",
     "with a job half done": "pool = Pool(2); it = pool.imap(abs, range(100)); next(it)",
+    "with a worker lent": """pool = Pool(2)
+def f(x): return x
+assert [pool.apply(f, (x,)) for x in range(3)] == [0, 1, 2]""",
     "by sys.exit": "pool = Pool(2); pool.map(abs, [1]); sys.exit(0)",
     "forked": """pool = Pool(2); assert pool.map(abs, [-1]) == [1]
 pid = os.fork()

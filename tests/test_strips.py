@@ -207,3 +207,26 @@ def test_what_a_call_leaves_is_its_workers(pool: Pool) -> None:
     count = cell(NAMES)["count"]
     assert sum(value == 1 for value in pool.map(count, range(1000))) <= 2
     assert pool.map(count, [0]) == [1]
+
+
+def test_what_a_worker_has_loaded_is_never_stale(pool: Pool) -> None:
+    """A worker that goes on with what it has of a steady function sees no trace of other calls, and every change."""
+    names = cell("""
+        base = 1
+        def helper(x): return x + base
+        def steady(x): return helper(x)
+        def spoil(x):
+            global base, helper
+            base, helper = 99, None
+            return x
+    """)
+    for _ in range(3):
+        assert pool.map(names["steady"], range(100)) == list(range(1, 101))
+        assert pool.map(names["steady"], range(100)) == list(range(1, 101))
+        assert pool.apply(names["steady"], (1,)) == 2
+        assert pool.map(names["spoil"], range(100)) == list(range(100))
+    names["base"] = 5
+    assert pool.map(names["steady"], range(100)) == list(range(5, 105))
+    exec("def helper(x): return -x", names)
+    assert pool.map(names["steady"], range(100)) == [-x for x in range(100)]
+    assert pool.map_async(names["steady"], range(100)).get(10) == [-x for x in range(100)]

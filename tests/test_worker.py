@@ -69,7 +69,7 @@ class Talk:
         digests = tuple(part.digest for part in encoder.parts)
         wire.send(
             self.sock,
-            ("job", number, nets, False, False, digests, digests),
+            ("job", number, (nets, False, False, False), digests, digests),
             tuple(part.frame for part in encoder.parts),
         )
         return encoder
