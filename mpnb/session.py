@@ -1147,7 +1147,8 @@ class SiteRun:
         `mended` then says what they must be.
 
         Iterations change nothing but through their effects, so they can be run again here; what they print is dropped,
-        and what they do to files, which is done, is kept back.
+        and what they do to files, which is done, is kept back. What they gave once has taken effect already: a name for
+        the same thing is one for that.
         """
         names = {effect.number: effect.target for effect in self.loop.effects if effect.form == "bind"}
         task = self.task
@@ -1162,13 +1163,16 @@ class SiteRun:
                 streams.start(self.before.index)
                 with again():
                     task((self.before.item, True), effects)
-                self.mended.update({names[e[0]]: e[1] for e in effects if e[0] in names})
+                given = _given_once(self.before.effects, [entry for entry in effects if entry[0] not in names])
+                self.mended.update({names[e[0]]: given.get(id(e[1]), e[1]) for e in effects if e[0] in names})
             if place is not None:
                 streams.start(replay.index)
                 reached = _Until(place)
                 with suppress(_Reached), again():
                     task((replay.item, False), reached)
-                self.mended.update({n: reached.names[n] for n in self.loop.temporaries & reached.names.keys()})
+                given = _given_once(own, reached)
+                kept = {name: reached.names[name] for name in self.loop.temporaries & reached.names.keys()}
+                self.mended.update({name: given.get(id(value), value) for name, value in kept.items()})
 
     # -- phase 3: a rest in the kernel -------------------------------------------------------------------------------
 
@@ -1368,6 +1372,13 @@ class _Until(Effects):
             self.names = dict(sys._getframe(1).f_locals)  # noqa: SLF001 -- the task's own variables
             raise _Reached
         super().append(entry)
+
+
+def _given_once(first: Effects, again: Effects) -> dict[int, Any]:
+    """What stands in the effects of an iteration that is run again, by id, and what its first run gave in its place."""
+    own = [entry for entry in first if entry[0] >= 0]
+    pairs = itertools.chain.from_iterable(map(zip, own, again))
+    return {id(two): one for one, two in pairs}
 
 
 def _given(effects: Effects, loop: Loop) -> object:

@@ -1,5 +1,8 @@
 """What `%parallel on` costs whole notebooks in which hardly anything pays: three long ones, in turns with and without.
 
+A notebook of half a second is as long as the machine lets it be, so the sum of its cells' medians is what counts; how
+whole runs differ is printed beside it.
+
 Run it from the repository's root: python tests/benchmarks/whole_notebooks.py
 """
 
@@ -18,7 +21,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "plan")]
 from real_kernel import Kernel  # noqa: E402, I001 -- found once the path is set
 from notebooks import NOTEBOOKS, cells  # noqa: E402
 
-REPEAT = 9
+REPEAT = 15
 # The cells as IPython runs them, each timed from before it is read until all that it shows has been sent off.
 THROUGH = """
 import time as _time
@@ -37,7 +40,6 @@ def _through(line, cells):
 def main() -> None:
     """Measure and print."""
     os.environ.setdefault("PYTHONPATH", str(ROOT))
-    added: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, text in NOTEBOOKS.items():
             (cwd := Path(folder) / name).mkdir()
@@ -49,11 +51,11 @@ def main() -> None:
             ratios = [sum(marked) / sum(plain) for plain, marked in pairs]
             low, middle, high = statistics.quantiles(ratios, n=4)
             whole = statistics.median(sum(plain) for plain, _ in pairs)
-            print(
-                f"{name:6s} {whole:6.2f} s without; with it {middle:.3f} times that (quartiles {low:.3f}, {high:.3f})"
-            )
             each = [statistics.median(m[i] - p[i] for p, m in pairs) for i in range(len(pairs[0][0]))]
-            added += each
+            print(
+                f"{name:6s} {whole:6.2f} s without; with it {1 + sum(each) / whole:.3f} times that, by the medians of its "
+                f"{len(each)} cells; of whole runs {middle:.3f} (quartiles {low:.3f}, {high:.3f})"
+            )
             worst = max(range(len(each)), key=each.__getitem__)
             first = cells(text)[worst].splitlines()[0]
             print(f"       added to a cell: median {1000 * statistics.median(each):.2f} ms,", end=" ")

@@ -27,6 +27,31 @@ row.append('x')
         True,
     ),
     (
+        "temp identity after a failing effect",
+        "found={}; cells=[0]*3; kept=[]; w='old'",
+        """
+for i, q in zip(range(20), 'ab'*10):
+    u = dict(a=i)
+    found[1] = u
+    if i < 3:
+        w = [i]
+        kept.append(w)
+    cells[i] = [q]
+""",
+        True,
+    ),
+    (
+        "temp identity before a failing effect",
+        "out=[]; cells=[0]*3",
+        """
+for i in range(20):
+    cells[i] = i
+    row = [i]
+    out.append(row)
+""",
+        True,
+    ),
+    (
         "temp cond",
         "out=[]",
         """
