@@ -1218,7 +1218,8 @@ class SiteRun:
             self.in_rest = False
         finally:
             streams.leave()
-            self.item = None
+            if not self.in_rest:  # or it ended under an iteration: `note` says in which
+                self.item = None
             self._let_go()
             now = time.perf_counter()
             count = self.index - first
@@ -1238,7 +1239,8 @@ class SiteRun:
         self.in_rest = False
         total = self.total()
         where = f"in iteration {self.index + 1}" + (f" of {total}" if total is not None else "")
-        error.add_note(f"{where}, item {_short(self.item)}" if type(self.item) in _SHOWN else where)
+        item, self.item = self.item, None
+        error.add_note(f"{where}, item {_short(item)}" if type(item) in _SHOWN else where)
 
     # -- comprehensions ----------------------------------------------------------------------------------------------
 
@@ -1319,7 +1321,7 @@ class SiteRun:
         self.streams = None
         self.leaves = []
         self.held = self.before = None
-        self.head = None
+        self.head = self.item = None
         self.pulled.clear()
         self.mended = {}
         self.task = None

@@ -21,8 +21,6 @@ from mpnb.session import Options, Run, Session, SiteRun
 #: Iterations of a loop that are so many that loops inside the first one need not be split.
 MANY: Final = 16
 
-_INLINED: Final = sys.version_info >= (3, 12)  # a comprehension has no frame of its own
-
 
 class Watching(Brief):
     """What a watched cell speaks to.
@@ -171,7 +169,7 @@ class _as_one:  # noqa: N801 -- reads as a clause: with _as_one(filename)
     def _is_between(self, trace: TracebackType) -> bool:
         code = trace.tb_frame.f_code
         evaluated = code.co_name == "<module>" and code.co_filename == self.filename
-        return code.co_filename.startswith(sessions.HOUSE) or (evaluated and not _INLINED)
+        return evaluated or code.co_filename.startswith(sessions.HOUSE)
 
 
 class _Watched(Short):

@@ -146,6 +146,8 @@ LONG = [
     ("out = []\nfor x in range(25):\n    out.append(x)\n    bad(x)", True),
     ("out, x", None),
     ("[bad(x) for x in range(25)]", True),
+    ("r = [\n    bad(x)\n    for x in range(25)\n]", True),
+    ("{\n    x: bad(x)\n    for x in range(25)\n}", True),
     ("sum(\n    bad(x)\n    for x in range(25)\n)", True),
     ("for x in 5:\n    pass", False),
     ("%%time\nout = []\nfor x in range(25):\n    out.append(slow(x))\nlen(out)", True),
