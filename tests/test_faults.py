@@ -10,7 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.pool import MaybeEncodingError
 from pathlib import Path
 from typing import Any
@@ -141,9 +141,11 @@ def test_a_stopped_worker_costs_its_task_once_the_timeout_is_over(pool: Pool, na
 
 def test_an_argument_that_cannot_be_sent_is_named(pool: Pool, names: dict[str, Any]) -> None:
     """The path to it, and what it is; the others are done."""
-    bad = {"where": [sqlite3.connect(":memory:")]}
-    with pytest.raises(CodecError, match=r"item\['where'\]\[0\].*sqlite3.Connection(.|\n)*in task 2 of 3"):
-        pool.map(names["do"], [1, bad, 3], chunksize=3)
+    with (
+        closing(sqlite3.connect(":memory:")) as connection,
+        pytest.raises(CodecError, match=r"item\['where'\]\[0\].*sqlite3.Connection(.|\n)*in task 2 of 3"),
+    ):
+        pool.map(names["do"], [1, {"where": [connection]}, 3], chunksize=3)
     assert pool.map(names["do"], [1, 3]) == [2, 6]
 
 

@@ -118,8 +118,8 @@ def test_cells_are_as_without_it(start_kernel):
             assert asked.result().stdout == f"{split}\n", cell
 
 
-SLOW = "import time\ndef slow(x):\n    time.sleep(0.02)\n    return x * x\ndef bad(x):\n    time.sleep(0.02)\n    return 12 // (x - 20)"
-# Each of these loops takes half a second; what it leaves and shows is that of the plain cell, and whether it is split.
+SLOW = "import time\ndef slow(x):\n    time.sleep(0.012)\n    return x * x\ndef bad(x):\n    time.sleep(0.012)\n    return 12 // (x - 20)"
+# Each of these loops takes a third of a second; what it leaves and shows is that of the plain cell, and whether it is split.
 LONG = [
     ("out = []\nfor x in range(25):\n    out.append(slow(x))\nout, x", True),
     ("for x in range(25):\n    y = slow(x)\nelse:\n    print('to the end', x, y)", True),

@@ -41,7 +41,7 @@ def test_a_cell_gives_what_it_gives_without_the_magic(bench: Bench, setup: str, 
     assert splits in (None, verdict.split), verdict.sites
 
 
-@pytest.mark.parametrize(("setup", "cell"), [row[1:3] for row in CELLS[::8]], ids=[row[0] for row in CELLS[::8]])
+@pytest.mark.parametrize(("setup", "cell"), [row[1:3] for row in CELLS[::16]], ids=[row[0] for row in CELLS[::16]])
 def test_a_cell_gives_what_it_gives_without_parallel_on(bench: Bench, setup: str, cell: str) -> None:
     """Planned in the middle of its loops, and ended in the pool or in the kernel."""
     check_watched(bench, setup, cell)
