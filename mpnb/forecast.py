@@ -73,22 +73,7 @@ def what_if(
     chunk: int | None = None,
     contention: float | None = None,
 ) -> Forecast:
-    """Tell how long a run would take under other conditions.
-
-    Parameters
-    ----------
-    record
-        A run that is over, and of which something was split.
-    workers
-        How many workers, each on a core of its own; those that it had where it is None.
-    order
-        ``as it was``, ``longest first`` or ``shortest first``.
-    chunk
-        Iterations in a chunk; None where the scheduler decides.
-    contention
-        How much longer an iteration takes for each worker beside it: 0.1 is a tenth. Where it is None, it is what the
-        run's own iterations in the kernel and in the workers tell, which may be nothing.
-    """
+    """Tell how long a run would take under other conditions: see `Record.what_if`, which asks this."""
     if contention is not None and contention < 0:
         raise ValueError(f"contention must be 0 or more, was {contention}")
     if workers is not None and workers < 1:

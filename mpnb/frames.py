@@ -120,8 +120,3 @@ def _aligned_copy(data: memoryview) -> memoryview:
     page = mmap.mmap(-1, len(data))
     page[:] = data
     return memoryview(page).toreadonly()
-
-
-def kind_of(part: Part) -> str:
-    """Which kind a part is, without decoding it."""
-    return str(read_frame(part.frame)[0])
