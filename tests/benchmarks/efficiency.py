@@ -30,7 +30,7 @@ EMPTY = 50_000  # iterations that do nothing, to measure the kernel by
 
 MEASURE = """
 import json, time, mpnb
-from statistics import median
+from mpnb.record import books
 
 def empty(i):
     return i
@@ -56,8 +56,8 @@ site = mpnb.last_run().sites[0]
 parts, counted = site.parts, sum(site.times.counts)
 json.dumps({
     "wall_s": site.wall_s, "items_s": site.costs.items_s, "chunks": site.costs.chunks, "loading_s": site.costs.loading_s,
-    "iterations": site.iterations, "workers_s": sum(parts.get(name, 0.0) for name in ("checks", "results")) / counted,
-    "parts": {name: seconds for name, seconds in parts.items()},
+    "iterations": site.iterations, "workers_s": sum(parts.get(name, 0.0) for name in (books.CHECKS, books.RESULTS)) / counted,
+    "sending_s": parts.get(books.SENDING, 0.0),
 })
 """
 
@@ -75,7 +75,7 @@ def measured(kernel: Kernel) -> dict[str, Prices]:
     maps = json.loads(
         str(kernel.value(f"json.dumps([timed(lambda: pool.map(empty, range({EMPTY}))) for _ in range(5)])")).strip("'")
     )
-    sending_s = worked["parts"].get("sending", 0.0) / max(1, worked["chunks"])
+    sending_s = worked["sending_s"] / max(1, worked["chunks"])
     loading_s = worked["loading_s"] / 2
     return {
         "%%parallel": Prices(
