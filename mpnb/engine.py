@@ -129,6 +129,10 @@ class Running(Protocol):
 
     def __next__(self) -> Outcome: ...
 
+    def resize(self, workers: int) -> None:
+        """Have at most so many of the engine's workers from now on; those that go finish what they are running."""
+        ...
+
     def close(self) -> list[Outcome]:
         """Cancel what is left, and give back the outcomes that were finished and not yet yielded."""
         ...
@@ -161,6 +165,10 @@ class Engine(Protocol):
 
         While the caller waits in `next()`, `tell(Ticked)` comes at least every 0.1 s; what `tell` raises ends the wait.
         """
+        ...
+
+    def resize(self, workers: int) -> None:
+        """Have so many workers from now on; the ones that go finish what they are running."""
         ...
 
 

@@ -118,6 +118,13 @@ class BatchFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobResized(Event):
+    """From now on the job has so many workers; those that go finish what they are running."""
+
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnded(Event):
     """The pool's part of a site is over; the kernel may still run a serial rest."""
 

@@ -307,6 +307,11 @@ class Hands:
                         self._jobs[number].chunks[event.chunk] = (event.first, frame)
                         self._chunks[event.chunk] = number
                         self._handle(event)
+                case (scheduler.JobResized() as event,):
+                    self._handle(event)
+                    if event.job in self._jobs:  # told from here, so that it is in order with what is sent
+                        told = events.JobResized(at=event.at, workers=event.workers)
+                        self._jobs[event.job].mail.put(("event", told))
                 case (scheduler.JobClosed() as event,):
                     self._handle(event)
                     if event.job in self._jobs:

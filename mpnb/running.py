@@ -360,6 +360,11 @@ class JobRun:
         for index, effects in enumerate(decoded, event.first):
             yield Outcome(index, effects, nbytes=nbytes)
 
+    def resize(self, workers: int) -> None:
+        """Have at most so many of the pool's workers from now on; those that go finish what they are running."""
+        if not self._closed:
+            self._hands.post(scheduler.JobResized(at=_now(), job=self._number, workers=workers))
+
     def close(self) -> list[Outcome]:
         """Cancel what is left, and give back the outcomes that were finished and not yet yielded.
 
@@ -420,6 +425,9 @@ class SerialRun:
             text = "".join(traceback.format_exception_only(error)).strip()
             return Outcome(index, [], "raised", text)
         return Outcome(index, effects)
+
+    def resize(self, workers: int) -> None:
+        """There is only one worker, this process."""
 
     def close(self) -> list[Outcome]:
         """Take no more items; nothing is ever finished ahead here."""

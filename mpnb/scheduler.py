@@ -1,6 +1,6 @@
 """Who does what next. Events in, commands out. Starts no process, reads no clock, opens no pipe.
 
-    JobOpened, ChunkQueued, ItemsEnded, OutcomesTaken, JobClosed …   from the caller's thread
+    JobOpened, ChunkQueued, ItemsEnded, OutcomesTaken, JobResized …  from the caller's thread
     WorkersOutdated                                                   from the templates
     WorkerReady, BatchFinished, ChunkReturned, CancelDone, WorkerDied from the workers
     Ticked, GracePassed                                               from the clock
@@ -89,6 +89,14 @@ class OutcomesTaken(Event):
 
     job: int
     stop: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResized(Event):
+    """At most `workers` of the pool's work on this job from now on; the others finish what they are running."""
+
+    job: int
+    workers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -464,6 +472,8 @@ class Scheduler:
             case OutcomesTaken():
                 if (job := self._jobs.get(event.job)) is not None:
                     job.take(event.stop)
+            case JobResized():
+                self._limit(event, commands)
             case JobClosed():
                 self._close(event, commands)
             case GracePassed():
@@ -558,6 +568,21 @@ class Scheduler:
         job.each_nbytes = each if not job.each_nbytes else (job.each_nbytes + each) / 2
         job.pieces_of[event.chunk] = 0
         self._enqueue(_Piece(event.job, event.chunk, event.first, event.first + event.count), commands)
+
+    def _limit(self, event: JobResized, commands: list[Command]) -> None:
+        job = self._jobs.get(event.job)
+        if job is None or job.closed:
+            return
+        if job.queue:
+            self._unlist(event.job, job)
+        job.limit = event.workers
+        if job.queue:
+            self._list(event.job, job)
+        staying = {number for number, _ in self._eligible(job)}
+        for number, worker in sorted(self._workers.items()):
+            for piece in worker.pieces[1:] if number not in staying else ():
+                if piece.job == event.job:
+                    self._recall(number, piece, commands)
 
     def _close(self, event: JobClosed, commands: list[Command]) -> None:
         job = self._jobs.get(event.job)

@@ -223,6 +223,7 @@ class Run:
         self.record.seed = options.seed
         self.sites = [SiteRun(self, plan, site) for plan, site in zip(cell.sites, sites, strict=True)]
         self.interrupted = False
+        self.asked: int | None = None  # for so many workers, by whoever looks on
         self.tell(RunStarted(at=time.perf_counter(), workers=self.workers))
 
     zip = staticmethod(zip)  # Python's own, whatever the notebook calls so
@@ -328,6 +329,24 @@ class Run:
     def stop(self) -> None:
         """End the run as an interrupt would; may be called from any thread."""
         self.interrupted = True
+
+    def resize(self, workers: int) -> None:
+        """Have so many workers from now on, in this run and, unless it has a number of its own, in those after it.
+
+        May be called from any thread: it takes effect in the run's own, within a tenth of a second.
+        """
+        self.asked = workers
+
+    def heed_resize(self, running: Running | None = None) -> None:
+        """Do what `resize` asked for; `running` is the job under way."""
+        workers, self.asked = self.asked, None
+        if workers is None or workers == self.workers:
+            return
+        if self.options.workers is None or workers > self.engine.workers:
+            self.engine.resize(workers)
+        self.workers = workers
+        if running is not None:
+            running.resize(workers)
 
     def end(self, status: str) -> Record:
         """The cell is over: `finished`, `failed` or `stopped`."""
@@ -437,6 +456,7 @@ class SiteRun:
         self.stick: worth.Yardstick | None = None  # what an iteration takes in the kernel
         self.watch: worth.Watch | None = None  # whether the workers are any faster
         self.slower = ""  # why they are not: no more items are sent
+        self.running: Running | None = None  # the job under way, whose workers may become more or fewer
         self.trial: Trial | None = None  # under --compare
         self.task: types.FunctionType | None = None  # of the job that is under way, or was last
         self.calls: Calls | None = None  # which pandas makes
@@ -923,9 +943,10 @@ class SiteRun:
         with _interrupts_set_flag(run) as interrupts, collector_spares_what_is_there():
             running: Running | None = None
             self.ledger = filing.Ledger()
+            run.heed_resize()
             self.watch = worth.Watch(run.workers, self.stick) if run.options.probe else None
             try:
-                running = run.engine.run(self._job(), self._feed(), self._tell, run.workers)
+                running = self.running = run.engine.run(self._job(), self._feed(), self._tell, run.workers)
                 yield from self._replays(running)
             except CodecError as error:
                 why, _, instead = error.why.partition("; instead: ")
@@ -944,6 +965,7 @@ class SiteRun:
                     self.phase = _DONE
                 if self.phase == _DONE:
                     self._let_go()
+                self.running = None
                 if running is not None:
                     for outcome in running.close():
                         if outcome.error is None:
@@ -964,6 +986,9 @@ class SiteRun:
         if isinstance(event, BatchFinished) and self.watch is not None and not self.slower:
             self.watch.add(event)
             self.slower = self.watch.look()
+        if self.run.asked is not None and self.running is not None:
+            self.run.heed_resize(self.running)
+            self.watch = worth.Watch(self.run.workers, self.stick) if self.watch is not None else None
         if self.run.interrupted and self.phase == _POOL:
             raise KeyboardInterrupt
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from mpnb.engine import STDOUT, Effects, Job, Outcome, Tell
-from mpnb.events import BatchFinished, JobEnded, JobStarted, Ticked
+from mpnb.events import BatchFinished, JobEnded, JobResized, JobStarted, Ticked
 
 
 class _Text(io.TextIOBase):
@@ -42,9 +42,14 @@ class ScriptedEngine:
         self.lacking: set[str] = set()  # modules that its workers would have to import
         self.each_import_s = 1.0
         self.closed = 0
+        self.resized: list[int] = []  # to how many workers, the engine or a job
 
     def import_s(self, modules: Iterable[str]) -> float:
         return self.each_import_s * len(set(modules) & self.lacking)
+
+    def resize(self, workers: int) -> None:
+        self.workers = workers
+        self.resized.append(workers)
 
     def run(self, job: Job, items: Iterator[object], tell: Tell, workers: int | None = None) -> _Running:
         self.jobs.append(job)
@@ -85,6 +90,10 @@ class _Running:
         except Exception as error:  # as a worker does
             return Outcome(index, [], "raised", repr(error))
         return Outcome(index, effects)
+
+    def resize(self, workers: int) -> None:
+        self.engine.resized.append(workers)
+        self.tell(JobResized(at=time.perf_counter(), workers=workers))
 
     def close(self) -> list[Outcome]:
         if self.open:

@@ -20,6 +20,7 @@ from mpnb.events import (
     ChunkSent,
     Event,
     JobEnded,
+    JobResized,
     JobStarted,
     KernelRan,
     RunEnded,
@@ -198,6 +199,40 @@ def test_the_yardstick_scales_when_it_says_something():
     assert record.losses["slower than alone"] == pytest.approx(1.6)
 
 
+def test_a_worker_is_owned_from_when_it_comes_until_it_has_done_its_last():
+    """Workers that come or go in the midst of a job cost core seconds only while they are there."""
+    grown = run(
+        JobStarted(at=100.0, site=0, workers=1, encode_s=0, nbytes=0),
+        ChunkSent(at=100.0, worker=0, chunk=0, first=0, count=1),
+        JobResized(at=101.0, workers=2),
+        WorkerStarted(at=101.0, worker=1, pid=1),
+        WorkerReady(at=101.5, worker=1),
+        ChunkSent(at=101.5, worker=1, chunk=1, first=1, count=1),
+        batch(0, 0, 100.0, 103.0),
+        batch(1, 1, 101.5, 103.0, chunk=1),
+        JobEnded(at=103.0, site=0),
+        workers=1,
+    )
+    shrunk = run(
+        JobStarted(at=100.0, site=0, workers=2, encode_s=0, nbytes=0),
+        ChunkSent(at=100.0, worker=0, chunk=0, first=0, count=1),
+        ChunkSent(at=100.0, worker=1, chunk=1, first=1, count=1),
+        JobResized(at=100.5, workers=1),
+        Ticked(at=100.6),
+        batch(1, 1, 100.0, 101.0, chunk=1),
+        batch(0, 0, 100.0, 104.0),
+        JobEnded(at=104.0, site=0),
+    )
+
+    assert grown.core_s == pytest.approx(3 + 2)
+    assert grown.losses["useful work"] == pytest.approx(3 + 1.5)
+    assert grown.losses["start"] == pytest.approx(0.5)
+    assert (grown.workers, grown.ideal, len(grown.lanes)) == (2, 2, 2)
+    assert shrunk.core_s == pytest.approx(4 + 1)
+    assert shrunk.losses["useful work"] == pytest.approx(4 + 1)
+    assert (shrunk.workers, shrunk.ideal) == (1, 2)
+
+
 def test_workers_that_start_within_the_run_are_waited_for():
     """Until a worker is ready the time goes to its start, also where it never gets an iteration."""
     record = run(
@@ -314,7 +349,7 @@ def test_a_job_that_ends_as_the_run_begins_takes_no_time():
 seconds = st.floats(0, 5, allow_nan=False).map(lambda s: round(s, 6))
 
 
-EVENTS = ["kernel", "job", "encode", "sent", "batch", "died", "started", "ended", "tick"]
+EVENTS = ["kernel", "job", "encode", "sent", "batch", "died", "started", "ended", "tick", "resized"]
 
 
 @st.composite
@@ -352,6 +387,8 @@ def streams(draw):
                 events.append(JobEnded(at=at, site=0))
             case "tick":
                 events.append(Ticked(at=at))
+            case "resized":
+                events.append(JobResized(at=at, workers=draw(st.integers(1, 5))))
     if draw(st.booleans()):
         events.append(SiteEnded(at=at + draw(seconds), site=0, iterations=draw(st.integers(0, 40))))
     if draw(st.booleans()):

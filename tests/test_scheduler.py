@@ -44,6 +44,7 @@ OPEN = s.JobOpened(at=0.0, job=0)
 KNOWN = s.JobOpened(at=5.0, job=0, expected_s=0.01)
 ENDED = s.ItemsEnded(at=0.0, job=0)
 CLOSED = s.JobClosed(at=0.0, job=0)
+LESS = s.JobResized(at=0.0, job=0, workers=1)
 TWO = (s.PoolResized(at=0.0, workers=2), ready(0), ready(1))
 OUTDATED = s.WorkersOutdated(at=0.0, workers=(0, 1))
 ONE = (s.PoolResized(at=0.0, workers=1), ready(0))
@@ -96,6 +97,12 @@ TABLE: list[tuple[str, tuple[Event, ...], Event, list[s.Command]]] = [
      s.PoolResized(at=0.0, workers=1), []),
     ("when it has finished", (*TWO, OPEN, queued(0, 0, 1), queued(1, 1, 1), ENDED, s.PoolResized(at=0.0, workers=1)),
      batch(1, 1, 1, 1), [s.ReleaseChunk(0, 1), s.StopWorker(1)]),
+    ("a job that may have fewer gives no more work to the others", (*TWO, OPEN, queued(0, 0, 1), queued(1, 1, 1), LESS,
+     queued(2, 2, 1)), batch(1, 1, 1, 1), [s.ReleaseChunk(0, 1), s.SendChunk(0, 2, 0, 2, 2, 3), s.PullItems(0, 5)]),
+    ("what waits there is taken back", (*TWO, KNOWN, queued(0, 0, 9), queued(1, 9, 9), queued(2, 18, 9), queued(3, 27, 9)),
+     LESS, [s.TakeBack(1, 3)]),
+    ("one that may have more begins with them at once", (*TWO, replace(OPEN, workers=1), queued(0, 0, 1), queued(1, 1, 1)),
+     replace(LESS, workers=2), [s.SendChunk(1, 1, 0, 1, 1, 2), s.PullItems(0, 1)]),
     ("an idle worker gets half of what another has not begun", (*ONE, OPEN, queued(0, 0, 9), ENDED,
      s.PoolResized(at=0.0, workers=2)), ready(1), [s.TakeBack(0, 0)]),
     ("which is sent on", (*ONE, OPEN, queued(0, 0, 9), ENDED, s.PoolResized(at=0.0, workers=2), ready(1)),
@@ -490,6 +497,7 @@ moves = st.one_of(
     st.tuples(st.just("deaf"), st.integers(0, 15), st.integers(1, 3)),
     st.tuples(st.just("tick"), st.floats(0.0, 0.3)),
     st.tuples(st.just("resize"), st.integers(1, 16)),
+    st.tuples(st.just("limit"), st.integers(0, 2), st.integers(1, 16)),
     st.tuples(st.just("close"), st.integers(1, 2)),
     st.tuples(st.just("grace"), st.integers(1, 2)),
     st.tuples(st.just("outdate"), st.integers(0, 15)),
@@ -539,6 +547,8 @@ def test_random_sequences(
                 world.tell(Ticked(at=world.at))
             case "resize":
                 world.resize(values[0])
+            case "limit":
+                world.tell(s.JobResized(at=world.at, job=values[0], workers=values[1]))
             case "close":
                 world.close(values[0])
             case "grace":

@@ -454,3 +454,29 @@ def test_a_job_says_whether_it_takes_an_order(cell: str, orders: bool) -> None:
     run_cell(f"r = {cell}", {"docs": [{"a"}, {"b"}]}, engine)
 
     assert [job.orders for job in engine.jobs] == [orders]
+
+
+@pytest.mark.parametrize(
+    ("has", "own", "resized"),
+    [(2, None, [3, 3]), (2, 2, [3, 3]), (4, 2, [3])],
+    ids=["the engine and the job", "an engine that has too few, too", "the job alone, which has a number of its own"],
+)
+def test_whoever_looks_on_may_ask_for_more_workers(has: int, own: int | None, resized: list[int]) -> None:
+    """What is asked for in the midst of a run takes effect within it, and in the engine where it must or may."""
+    engine = ScriptedEngine(workers=has, task_s=0.001)
+    names: dict[str, Any] = {"__builtins__": __builtins__}
+    cell = plan.read_cell(ast.parse("r = [i for i in range(9)]"))
+    asks = []
+
+    def ask(event: Event) -> None:
+        if isinstance(event, Ticked) and not asks:
+            asks.append(run.resize(3))
+
+    run = Session(engine).begin(cell, names, Options(probe=False, workers=own), [ask])
+    names[plan.RUN] = run
+    exec(compile(ast.fix_missing_locations(cell.tree), "<cell>", "exec"), names)
+    record = run.end("finished")
+
+    assert engine.resized == resized
+    assert (run.workers, record.workers, record.ideal) == (3, 3, 3)
+    assert names["r"] == list(range(9))

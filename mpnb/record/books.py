@@ -5,7 +5,8 @@ Whatever comes moves the cursor on, and puts the time that it passed down to one
 
     start ─ names ┤ waiting ┤ on the way ┤ unpacking ┤ work ┤ results ┤ cursor'
 
-So the causes add up by construction, whatever the order of the events and however wrong a clock was.
+So the causes add up by construction, whatever the order of the events and however wrong a clock was. Where the number
+of workers changes in the midst of it, each is owned from when it came until it had done its last: `Row.begin`.
 """
 
 from __future__ import annotations
@@ -143,10 +144,14 @@ class Costs:
 
 @dataclass(slots=True)
 class Row:
-    """One worker's place in a job: accounted for up to `cursor`."""
+    """One worker's place in a job: owned from `begin` on, accounted for up to `cursor`."""
 
+    begin: float
     cursor: float
     ready: float = -math.inf  # when the worker in it could take work
+    owned_s: float = 0.0  # before it began for the last time
+    leaves: bool = False  # once it has done what it was sent
+    is_gone: bool = False
     died: bool = False  # and nobody has run anything here since
     ran: int = 0
     first_s: float = 0.0  # of the first iteration that ran here
@@ -155,13 +160,18 @@ class Row:
 
 @dataclass(slots=True)
 class Job:
-    """The pool's part in a site. `opened`: when its names were encoded."""
+    """The pool's part in a site. `opened`: when its names were encoded.
+
+    `unseen`: since when it owns each of the workers that nothing has been heard of; `left_s`: core seconds of those
+    that went without a word.
+    """
 
     site: int
-    declared: int
     start: float
     opened: float
+    unseen: list[float]
     end: float | None = None
+    left_s: float = 0.0
     rows: dict[int, Row] = field(default_factory=dict)
     parts: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0.0))
     times: Times = field(default_factory=Times)
@@ -180,12 +190,65 @@ class Job:
 
     @property
     def workers(self) -> int:
-        """How many cores it owned."""
-        return max(self.declared, len(self.rows))
+        """How many workers it has; one that is about to leave is none of them."""
+        return len(self.unseen) + sum(not (row.is_gone or row.leaves) for row in self.rows.values())
 
     def core_s(self, now: float) -> float:
         """Core seconds that it owned until now, or its end."""
-        return self.workers * self.wall_s(now)
+        at = now if self.end is None else self.end
+        rows = sum(row.owned_s + (0.0 if row.is_gone else max(0.0, at - row.begin)) for row in self.rows.values())
+        return rows + self.left_s + sum(max(0.0, at - begin) for begin in self.unseen)
+
+    def row(self, number: int, ready: float) -> Row:
+        """The row of a worker; `ready`: when it could take work."""
+        row = self.rows.get(number)
+        if row is None:
+            begin = self._seen(ready, self.start)
+            row = self.rows[number] = Row(begin, begin, ready)
+        elif row.is_gone:  # it had begun something that it was asked for back
+            row.begin, row.is_gone, row.leaves = row.cursor, False, True
+        return row
+
+    def row_again(self, number: int, ready: float, at: float) -> Row:
+        """The row of a worker that work is sent to at this time: if it was to leave, it, or another one, is back."""
+        row = self.rows.get(number)
+        if row is None or not (row.is_gone or row.leaves):
+            return self.row(number, ready)
+        begin = self._seen(ready, at)
+        if row.is_gone:
+            row.begin = row.cursor = max(begin, row.cursor)
+            row.ready, row.died = ready, False
+            row.sent.clear()
+        row.is_gone = row.leaves = False
+        return row
+
+    def _seen(self, ready: float, otherwise: float) -> float:
+        """Since when it owns a worker that is heard of for the first time: those started for the job came last."""
+        if not self.unseen:
+            return otherwise
+        return self.unseen.pop(-1 if ready >= self.unseen[-1] > self.start else 0)
+
+    def resize(self, workers: int, at: float, last: Iterable[int], encodes: Sequence[tuple[float, float]]) -> None:
+        """Own so many workers from now on; `last` are the rows of those that would stay last, these first."""
+        self.unseen += [at] * (workers - self.workers)
+        for number in last:
+            if self.workers <= workers:
+                return
+            row = self.rows.get(number)
+            if row is not None and not row.is_gone and not row.leaves:
+                row.leaves = True
+                if not row.sent:
+                    self.idle(row, at, at, encodes)
+                    self.let_go(row)
+        while self.unseen and self.workers > workers:
+            spent = max(0.0, at - self.unseen.pop())
+            self.left_s += spent
+            self.parts[IDLE] += spent
+
+    def let_go(self, row: Row) -> None:
+        """A worker that leaves has done its last."""
+        row.owned_s += max(0.0, row.cursor - row.begin)
+        row.is_gone, row.leaves = True, False
 
     def wall_s(self, now: float) -> float:
         """Seconds from its start until now, or its end."""
@@ -221,7 +284,7 @@ class Job:
         """Account for the time to the end; `unused` are the rows of workers that it never sent anything to."""
         last = max((row.cursor for row in self.rows.values()), default=self.start)
         called_off = self.home < self.pulled  # else what is still out was taken back, and done by another worker
-        for row in [*self.rows.values(), *unused]:
+        for row in [*(row for row in self.rows.values() if not row.is_gone), *unused]:
             if row.died:
                 self.pass_to(row, DEATHS, min(row.ready, at))
             elif called_off and row.sent:  # what it was doing was called off
@@ -300,11 +363,12 @@ class Job:
     def _parts(self, now: float) -> dict[str, float]:
         parts = dict(self.parts)
         if self.end is None:
-            for row in self.rows.values():  # what is under way is taken for useful, from when it was sent
+            there = [row for row in self.rows.values() if not row.is_gone]
+            for row in there:  # what is under way is taken for useful, from when it was sent
                 sent = max(row.cursor, min(now, min(row.sent.values(), default=now)))
                 parts[DEATHS if row.died else QUEUE] += sent - row.cursor
                 parts[WORK] += max(0.0, now - sent)
-            parts[QUEUE] += (self.workers - len(self.rows)) * self.wall_s(now)
+            parts[QUEUE] += sum(max(0.0, now - begin) for begin in self.unseen)
         for cause, seconds in ((NO_EFFECT, self.wasted), (WARMING, self.warmed)):
             moved = min(seconds, parts[WORK])
             parts[cause] += moved

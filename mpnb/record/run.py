@@ -20,6 +20,7 @@ from mpnb.events import (
     ChunkSent,
     Event,
     JobEnded,
+    JobResized,
     JobStarted,
     KernelRan,
     RunEnded,
@@ -150,10 +151,12 @@ class Record:
                     number = self._place(event.worker)
                     if self._ready.get(number) == math.inf:  # it is, as it seems
                         self._worker_ready(number, at)
-                    self._row(job, number).sent[event.chunk] = at
+                    job.row_again(number, self._ready.get(number, -math.inf), at).sent[event.chunk] = at
                     job.lowest = event.first if job.lowest is None else min(job.lowest, event.first)
             case BatchFinished():
                 self._batch_finished(event)
+            case JobResized():
+                self._job_resized(event, at)
             case JobEnded():
                 if job := self._open_job():
                     self._job_ended(job, at)
@@ -207,7 +210,8 @@ class Record:
         site = self._site(event.site)
         start = max(0.0, at - event.encode_s, site.started or 0.0, self._jobs[-1].end or 0.0 if self._jobs else 0.0)
         self._rows_for(event.workers)
-        self._jobs.append(Job(event.site, event.workers, min(start, at), at))
+        start = min(start, at)
+        self._jobs.append(Job(event.site, start, at, [start] * event.workers))
         site.jobs += 1
         site.parallel, site.code, site.reason = True, "", ""
         site.refused_at = site.conflict = None
@@ -236,6 +240,8 @@ class Record:
             job.idle(row, at, at, self._encodes)
         row.sent.clear()
         row.died, row.ready = True, math.inf
+        if row.leaves:
+            job.let_go(row)
 
     def _worker_ready(self, number: int, at: float) -> None:
         self._ready[number] = at
@@ -254,7 +260,7 @@ class Record:
             if starts and ends[-1] > starts[0]:
                 lane.add(Span(starts[0] - origin, ends[-1] - origin, FAILED, event.first, event.count, sum(durations)))
             return
-        row = self._row(job, number)
+        row = job.row(number, self._ready.get(number, -math.inf))
         job.home += event.count
         self._done += event.count
         if starts:
@@ -278,6 +284,8 @@ class Record:
             self._weigh(job, row, event, durations)
         if event.chunk_done:
             row.sent.pop(event.chunk, None)
+            if row.leaves:  # what else it was sent, it was asked for back
+                job.let_go(row)
 
     def _draw(
         self,
@@ -318,6 +326,16 @@ class Record:
             site.longest = event.first + at, longest
             job.longest_end = event.times[2 * at + 1] - (self.started or 0.0)
 
+    def _job_resized(self, event: JobResized, at: float) -> None:
+        self.workers = event.workers
+        self._rows_for(event.workers)
+        if job := self._open_job():
+            # The pool's highest numbers go, and new ones take the lowest that are free.
+            last = [self._rows[worker] for worker in sorted(self._rows)[event.workers :]]
+            job.resize(event.workers, at, reversed(last), self._encodes)
+            site = self._site(job.site)
+            site.workers = max(site.workers, event.workers)
+
     def _job_ended(self, job: Job, at: float) -> None:
         ends = sorted(row.cursor for row in job.rows.values())
         at = max(at, job.start, *ends, job.start)
@@ -326,11 +344,10 @@ class Record:
             half = (site.longest[1] if site.longest else 0.0) / 2
             site.longest_was_last = len(ends) > 1 and job.longest_end >= ends[-2] + half
         for number, row in job.rows.items():
-            if job.home < job.pulled and row.sent and not row.died and at > row.cursor:
+            if job.home < job.pulled and not row.is_gone and row.sent and not row.died and at > row.cursor:
                 self.lanes[number].add(Span(row.cursor, at, FAILED, -1))
-        others = [number for number in range(len(self.lanes)) if number not in job.rows]
-        unused = others[: job.workers - len(job.rows)]
-        job.close(at, [Row(job.start, self._ready.get(number, -math.inf)) for number in unused])
+        others = (number for number in range(len(self.lanes)) if number not in job.rows)
+        job.close(at, [Row(begin, begin, self._ready.get(next(others, -1), -math.inf)) for begin in job.unseen])
         self._now = max(self._now, at)
         self._encodes.clear()
 
@@ -376,11 +393,6 @@ class Record:
     def _site_sent(self, nbytes: int) -> None:
         if self.current is not None:
             self.sites[self.current].nbytes += nbytes
-
-    def _row(self, job: Job, number: int) -> Row:
-        if number not in job.rows:
-            job.rows[number] = Row(job.start, self._ready.get(number, -math.inf))
-        return job.rows[number]
 
     def _open_job(self) -> Job | None:
         return self._jobs[-1] if self._jobs and self._jobs[-1].end is None else None
@@ -511,6 +523,15 @@ class Record:
                 if job.site == number:
                     _enter(site, job, self._now)
         return sites
+
+    @property
+    def left_at(self) -> list[float | None]:
+        """Per lane: when its worker was let go in the midst of the job that is under way; None where it was not."""
+        left: list[float | None] = [None] * len(self.lanes)
+        if job := self._open_job():
+            for number, row in job.rows.items():
+                left[number] = row.cursor if row.is_gone else None
+        return left
 
     @property
     def running_since(self) -> list[float | None]:
