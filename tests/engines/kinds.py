@@ -1,0 +1,67 @@
+"""The engines that keep the contract: how each is made, and what one of them lacks by its nature."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mpnb.engine import Engine
+from mpnb.pool import Pool
+
+START_S = 30.0  # until an engine takes work, on a machine that does something else as well
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of engine.
+
+    `needs` is the module without which its tests are skipped. `stops`: an interrupt ends iterations that are running;
+    without it they go on to their end, and nobody waits for them.
+    """
+
+    name: str
+    make: Callable[[], AbstractContextManager[Engine]]
+    needs: str = ""
+    stops: bool = True
+
+
+def wait_for(what: Callable[[], Any], limit_s: float = 5.0) -> Any:
+    """Wait until something is so."""
+    end = time.perf_counter() + limit_s
+    while not (found := what()):
+        assert time.perf_counter() < end, "waited in vain"
+        time.sleep(0.005)
+    return found
+
+
+@contextmanager
+def local() -> Iterator[Engine]:
+    """The pool of this machine."""
+    with Pool(2) as pool:
+        wait_for(lambda: pool.ready == 2, START_S)
+        yield pool
+
+
+@contextmanager
+def portable() -> Iterator[Engine]:
+    """The same, as it is where no memory can be shared."""
+    before = os.environ.get("MPNB_TRANSPORT")
+    os.environ["MPNB_TRANSPORT"] = "portable"
+    try:
+        with local() as pool:
+            yield pool
+    finally:
+        if before is None:
+            del os.environ["MPNB_TRANSPORT"]
+        else:
+            os.environ["MPNB_TRANSPORT"] = before
+
+
+KINDS = (
+    Kind("local", local),
+    Kind("portable", portable),
+)
