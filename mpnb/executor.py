@@ -10,11 +10,12 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures.process import BrokenProcessPool
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from mpnb import tasks
 from mpnb.errors import PoolBrokenError
+from mpnb.mailbox import Mailbox
 from mpnb.pool import Pool
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Executor(concurrent.futures.Executor):
         """
         end = None if timeout is None else time.perf_counter() + timeout
         items = list(zip(*iterables, strict=False))
-        arrived: SimpleQueue[tuple[int, Settled]] = SimpleQueue()
+        arrived: Mailbox[tuple[int, Settled]] = Mailbox()
         with self._lock:
             self._check_open()
             job = self._pool.job(fn, tasks.call_star, items, chunksize, None, None)
@@ -202,7 +203,7 @@ def _broken(error: BaseException) -> BaseException:
 
 
 def _in_order(
-    arrived: SimpleQueue[tuple[int, Settled]], count: int, end: float | None, under_way: Background | None
+    arrived: Mailbox[tuple[int, Settled]], count: int, end: float | None, under_way: Background | None
 ) -> Iterator[Any]:
     """Yield values in the order of their items, and keep none that was yielded."""
     early: dict[int, Settled] = {}

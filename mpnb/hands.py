@@ -28,13 +28,13 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from queue import SimpleQueue
 from typing import Any, Final, Protocol
 
 from mpnb import events, interpreter, scheduler, wire
 from mpnb.cores import usable_cores
 from mpnb.errors import MpnbError, PoolBrokenError, TaskTimeoutError, WorkerDiedError
 from mpnb.frames import Frame, Part
+from mpnb.mailbox import Mailbox
 from mpnb.templates import Template, Templates
 
 GRACE_S: Final = 0.1  # an interrupted task that has not ended by then is killed
@@ -53,7 +53,7 @@ class Postbox(Protocol):
         ...
 
 
-Mail = SimpleQueue[tuple[Any, ...]]
+Mail = Mailbox[tuple[Any, ...]]
 """What a job hears: ("event", Event), ("batch", BatchFinished, Frame | None, stop), ("want", count),
 ("lost", iteration, WorkerDiedError), ("released",), ("failed", Exception)."""
 
