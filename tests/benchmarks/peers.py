@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import heapq
 import importlib.util
+import itertools
 import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, Protocol
+
+import psutil
 
 WORKERS: Final = 2
 
@@ -69,20 +72,20 @@ class ExecutorPeer:
 
 
 class JoblibPeer:
-    """joblib's Parallel, which keeps its workers between calls."""
+    """joblib's Parallel, made anew for each use as people do, and as is needed where arrays are mapped into workers."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = WORKERS) -> None:
         import joblib
 
-        self._delayed, self._parallel = joblib.delayed, joblib.Parallel(n_jobs=WORKERS)
+        self._delayed, self._parallel = joblib.delayed, partial(joblib.Parallel, n_jobs=workers)
 
     def apply(self, function: Callable[..., Any], item: Any) -> Any:
         """One call."""
-        return self._parallel([self._delayed(function)(item)])[0]
+        return self._parallel()([self._delayed(function)(item)])[0]
 
     def map(self, function: Callable[..., Any], items: Iterable[Any]) -> list[Any]:
         """Many."""
-        return list(self._parallel(self._delayed(function)(item) for item in items))
+        return list(self._parallel()(self._delayed(function)(item) for item in items))
 
     def close(self) -> None:
         """End its workers."""
@@ -266,7 +269,10 @@ def staleness(names: dict[str, Any], calls_each: int = 3) -> Figures:
 
 
 def ahead(function: Callable[..., Any]) -> Figures:
-    """Items pulled from a generator of 200,000 when the first result has been looked at for half a second."""
+    """Of a generator of 2,000,000: items pulled when the first result has been looked at for half a second.
+
+    And the megabytes that this process has grown by then, and when 20,000 more have been taken.
+    """
     found: Figures = {}
     for name, make in installed().items():
         peer = make()
@@ -278,41 +284,64 @@ def ahead(function: Callable[..., Any]) -> Figures:
 
         def numbers() -> Iterator[int]:
             nonlocal pulled
-            for number in range(200_000):
+            for number in range(2_000_000):
                 pulled += 1
                 yield number
 
+        peer.map(function, range(4))
+        own = psutil.Process()
+        before = own.memory_info().rss
         results = iter(pool.imap(function, numbers()))
         next(results)
         time.sleep(0.5)
         found[name] = [pulled]
+        for _ in itertools.islice(results, 20_000):
+            pass
+        found[name].append((own.memory_info().rss - before) / 1e6)
         peer.close()
     return found
 
 
 def kills(survive: Callable[[int], int]) -> Figures:
-    """Of 50 tasks one kills its worker: how many of the other 49 are done, and in how many seconds, where none hangs."""
+    """Of 50 tasks one kills its worker: how many of the other 49 are done, in how many seconds, where none hangs.
+
+    And whether the error says which task it was, and the next map works.
+    """
     from mpnb import Pool
 
     found: Figures = {}
     with Pool(WORKERS) as pool:
         pool.map(abs, range(4))
         began = time.perf_counter()
-        results = [pool.apply_async(survive, (number,)) for number in range(50)]
-        done = sum(map(_is_done, [partial(result.get, 30) for result in results]))
-        found["mpnb"] = [done, time.perf_counter() - began]
+        results = pool.imap(survive, range(50), 1)
+        ends = [_outcome(partial(next, results)) for _ in range(50)]
+        took = time.perf_counter() - began
+        named = any("task 18 of 50" in end for end in ends if isinstance(end, str))
+        found["mpnb"] = [sum(isinstance(end, int) for end in ends), took, named, pool.map(abs, [-1]) == [1]]
     if importlib.util.find_spec("pebble"):
         peer = PebblePeer()
         began = time.perf_counter()
         futures = [peer.pool.schedule(survive, args=[number]) for number in range(50)]
-        done = sum(map(_is_done, [partial(future.result, 30) for future in futures]))
-        found["pebble"] = [done, time.perf_counter() - began]
+        ends = [_outcome(partial(future.result, 30)) for future in futures]
+        took = time.perf_counter() - began
+        found["pebble"] = [sum(isinstance(end, int) for end in ends), took, False, peer.map(abs, [-1]) == [1]]
         peer.close()
     return found
 
 
-def _is_done(wait: Callable[[], int]) -> bool:
+def printing(tell: Callable[[int], int], peer: Peer) -> float:
+    """µs of one warm call that prints a line."""
+    times = []
+    for number in range(30 if isinstance(peer, JoblibPeer) else 300):
+        began = time.perf_counter()
+        peer.apply(tell, number)
+        times.append((time.perf_counter() - began) * 1e6)
+    return statistics.median(times)
+
+
+def _outcome(wait: Callable[[], int]) -> int | str:
+    """What a task gave, or what its error says."""
     try:
-        return wait() >= 0
-    except Exception:  # each library has its own for it
-        return False
+        return wait()
+    except Exception as error:  # each library has its own for it
+        return "\n".join([str(error), *getattr(error, "__notes__", ())])
