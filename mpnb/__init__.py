@@ -1,7 +1,8 @@
 """mpnb: an ordinary notebook cell on every core.
 
 `%load_ext mpnb`, then `%%parallel` on top of a cell, or `@mpnb.parallel` on a function. `last_run()` tells what became
-of it; `last_run().save(path)` keeps that, and `load_run(path)` has it again. `Pool` and `Executor` are
+of it; `last_run().save(path)` keeps that, and `load_run(path)` has it again. `dashboard()` is a panel that follows
+every run. `Pool` and `Executor` are
 `multiprocessing`'s and `concurrent.futures`' for functions of the notebook; `pool()` is the one that stays between
 cells, and `shared()` puts an array where its workers see it. `Process`, `Queue`, `Lock`, `Array`, `Manager` and the
 like are `multiprocessing`'s, for functions and classes of the notebook.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from mpnb import dashboard as dashboard
     from mpnb import pool as pool
     from mpnb.arrays import shared as shared
     from mpnb.errors import CodecError as CodecError
@@ -67,6 +69,7 @@ _HOMES: Final = {
     "scaling": "mpnb.scalability",
     "Pool": "mpnb.pool",
     "pool": "mpnb.pool",  # the room itself, which can be called
+    "dashboard": "mpnb.dashboard",  # so can this one
     "Executor": "mpnb.executor",
     "shared": "mpnb.arrays",
     "PoolBrokenError": "mpnb.errors",
@@ -107,6 +110,7 @@ __all__ = [
     "WorkerDiedError",
     "active_children",
     "current_process",
+    "dashboard",
     "get_context",
     "last_run",
     "load_run",

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CGROUPS: Final = Path("/sys/fs/cgroup")
 OWN_CGROUP: Final = Path("/proc/self/cgroup")
@@ -90,11 +94,19 @@ def _read(path: Path) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How busy the machine was lately: user and system share (0 to 1) of each usable core, and its memory."""
+    """How busy the machine was lately: user and system share (0 to 1) of each of its cores, and its memory.
+
+    `allowed` are the numbers of the cores that this process may use, `quota` how many cores' worth of time its
+    container grants. `own` is what this process itself used, in cores, and `own_memory` its bytes.
+    """
 
     cores: tuple[tuple[float, float], ...]
     memory_used: int
     memory_total: int
+    allowed: frozenset[int] = frozenset()
+    quota: float | None = None
+    own: float = 0.0
+    own_memory: int = 0
 
 
 class Load:
@@ -104,24 +116,47 @@ class Load:
         import psutil
 
         self._psutil: Any = psutil
-        self._allowed = set(allowed_cores())
+        self._allowed = frozenset(allowed_cores())
+        self._quota = cpu_quota()
         self._limit = memory_limit()
-        self._before = self._times()
-
-    def _times(self) -> list[Any]:
-        return [times for n, times in enumerate(self._psutil.cpu_times(percpu=True)) if n in self._allowed]
+        self._own = psutil.Process()
+        self._workers: dict[int, Any] = {}
+        self._before = psutil.cpu_times(percpu=True)
+        self._clocks = time.perf_counter(), time.process_time()
 
     def sample(self) -> Sample:
         """Give the load since the last call."""
-        before, after = self._before, self._times()
-        self._before = after
+        before, after = self._before, self._psutil.cpu_times(percpu=True)
+        clocks = time.perf_counter(), time.process_time()
+        passed, spent = clocks[0] - self._clocks[0], clocks[1] - self._clocks[1]
+        self._before, self._clocks = after, clocks
         memory = self._psutil.virtual_memory()
         total = memory.total if self._limit is None else min(memory.total, self._limit)
         return Sample(
             tuple(_shares(old, new) for old, new in zip(before, after, strict=False)),
             min(memory.total - memory.available, total),
             total,
+            self._allowed,
+            self._quota,
+            spent / passed if passed > 0 else 0.0,
+            self._own.memory_info().rss,
         )
+
+    def memory_of(self, pids: Iterable[int | None]) -> list[int | None]:
+        """Give the bytes that each of these processes has to itself; None where that can't be told."""
+        held = []
+        for pid in pids:
+            try:
+                if pid is not None and pid not in self._workers:
+                    self._workers[pid] = self._psutil.Process(pid)
+                memory = None if pid is None else self._workers[pid].memory_info()
+            except self._psutil.Error:  # it has ended, or is somebody else's by now
+                if pid is not None:
+                    self._workers.pop(pid, None)
+                memory = None
+            # what is shared are libraries, and the arrays that all workers map
+            held.append(None if memory is None else max(0, memory.rss - getattr(memory, "shared", 0)))
+        return held
 
 
 def _shares(old: Any, new: Any) -> tuple[float, float]:

@@ -604,7 +604,8 @@ def _help() -> str:
     s.apply(f), s.map(f) and df.apply(f, axis=1) are split where that can be shown to be safe; the others stay serial,
     and one line says why: where, what, and what to write instead. It ends in a code, as [carried]: `%parallel why
     carried` explains that, with a cell before and after. `mpnb.last_run()` shows what became of the cell, and its
-    `.sites` what became of each loop.
+    `.sites` what became of each loop. While it runs there is a panel under the cell; `mpnb.dashboard()` shows one that
+    stays and follows every run. The environment variable MPNB_PANEL (widget, ipywidgets, html, text or none) says how.
 
     """
     return text + _parser().format_help().replace("usage: ", "").replace("\n", "\n    ")

@@ -62,8 +62,15 @@ class View:
         if self.dashboard is None:
             from mpnb.dashboard import Dashboard  # not before there is something to show
 
-            self.dashboard = Dashboard(run.record, on_stop=run.stop, key="run")
+            self.dashboard = Dashboard(
+                run.record, on_stop=run.stop, on_resize=run.resize, key="run", cell=run.source or _place(run)
+            )
         return self.dashboard
+
+
+def _place(run: Run) -> str:
+    """Stands for the source where there is none: which loops of which function."""
+    return " ".join(f"{site.line}:{site.column}:{site.label}" for site in run.record.sites)
 
 
 __all__ = ["View"]

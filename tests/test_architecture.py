@@ -79,7 +79,8 @@ MAY_IMPORT = {
     "forecast": "record simulation",
     "markup": "",
     "report": "markup record",
-    "dashboard": "report record cores",
+    "news": "record cores",
+    "dashboard": "news report record cores",
     "scalability": "cores pool record report",
     "compare": "",
     # what ties them

@@ -87,10 +87,31 @@ def test_load_is_of_the_time_since_the_last_call():
         pass
     sample = load.sample()
 
-    assert len(sample.cores) == len(cores.allowed_cores())
+    assert len(sample.cores) == os.cpu_count()
+    assert sample.allowed == set(cores.allowed_cores())
+    assert 0.3 < sample.own < 1.5
+    assert 0 < sample.own_memory < sample.memory_total
     assert all(0 <= user <= 1 and 0 <= system <= 1 and user + system <= 1.001 for user, system in sample.cores)
     assert sum(user + system for user, system in sample.cores) > 0.3
     assert 0 < sample.memory_used <= sample.memory_total
+
+
+def test_the_memory_of_processes():
+    """What a process has to itself; nothing is said of one that is gone, or never was."""
+    load = cores.Load()
+    with subprocess.Popen(
+        [sys.executable, "-c", "x = bytearray(b'1' * 50_000_000); print(); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        other.stdout.readline()
+        [held, none] = load.memory_of([other.pid, None])
+        other.communicate(b"\n")
+    again = load.memory_of([other.pid])
+
+    assert 50_000_000 < held < 150_000_000
+    assert none is None
+    assert again == [None]
 
 
 def test_a_clock_that_stands_still_is_no_load(monkeypatch):

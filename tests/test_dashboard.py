@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import mpnb
 from mpnb import dashboard
-from mpnb.dashboard import Dashboard, Environment, choose
+from mpnb.dashboard import Dashboard, Environment, Screen, StandingPanel, choose
+from mpnb.events import JobResized
+from mpnb.news import News
 from mpnb.record import Record
 
 sys.path.insert(0, str(Path(__file__).parent / "browser"))
@@ -44,21 +47,39 @@ class Widget:
 
 @pytest.fixture
 def shown(monkeypatch):
-    """List of what was displayed, in order; widgets are `Widget`s."""
+    """List of what was displayed, in order; widgets are `Widget`s. Nothing is left of earlier runs."""
     shown = []
+    monkeypatch.setattr(dashboard, "_past", {})
+    monkeypatch.setattr(dashboard, "_standing", [])
+    monkeypatch.setattr(dashboard, "_taste", dashboard._Taste())
     monkeypatch.delenv("MPNB_PANEL", raising=False)
     monkeypatch.setattr(dashboard, "_panel_class", lambda: Widget)
     monkeypatch.setattr(
-        Dashboard,
-        "_publish",
+        Screen,
+        "publish",
         lambda _, data, metadata=None, *, update=False: shown.append((data, metadata, update)),
     )
     return shown
 
 
-def panel(mode="widget", on_stop=lambda: None):
+def panel(mode="widget", on_stop=lambda: None, on_resize=None, cell=""):
     record = Record([runs.site()])
-    return record, Dashboard(record, on_stop=on_stop, key="k", load=runs.MadeUpLoad(4, 4), mode=mode)
+    load = runs.MadeUpLoad(4, 4)
+    return record, Dashboard(record, on_stop=on_stop, on_resize=on_resize, cell=cell, key="k", load=load, mode=mode)
+
+
+def widget_of(board):
+    """The widget of a panel that is shown."""
+    return board._screen.widget
+
+
+def play(record, board, made):
+    """Show a run from its beginning to its end."""
+    record.add(made[0])
+    board.show()
+    for event in made[1:]:
+        record.add(event)
+        board.tick(event.at)
 
 
 def replayed(messages):
@@ -67,8 +88,8 @@ def replayed(messages):
     for message in messages:
         for lane, first, flat in message["lanes"]:
             have = lanes.setdefault(lane, [])
-            assert first * 6 <= len(have)
-            have[first * 6 :] = flat
+            assert first * 7 <= len(have)
+            have[first * 7 :] = flat
         first, flat = message["curve"]
         assert first * 2 <= len(curve)
         curve[first * 2 :] = flat
@@ -86,8 +107,8 @@ def test_what_is_sent_bit_by_bit_is_the_whole(shown, made):
         record.add(event)
         board.tick(event.at)
     board.tick(events[-1].at + 1)
-    widget = board._widget
-    whole = board._news.whole()
+    widget = widget_of(board)
+    whole = board._screen._news.whole()
     lanes, curve = replayed(widget.sent)
 
     assert (lanes, curve) == replayed([whole])
@@ -102,7 +123,7 @@ def test_ticks_are_sent_at_a_fixed_pace(shown):
     for n in range(5000):
         board.tick(1000 + n / 1000)
 
-    assert 4 * 5 <= len(board._widget.sent) <= 10 * 5
+    assert 4 * 5 <= len(widget_of(board).sent) <= 10 * 5
 
 
 def test_messages_stay_small(shown):
@@ -115,9 +136,9 @@ def test_messages_stay_small(shown):
     for event in events[1:]:
         record.add(event)
         board.tick(event.at)
-        if not snapshots or snapshots[-1] is not board._widget.snapshot:
-            snapshots.append(board._widget.snapshot)
-    sizes = sorted(len(json.dumps(message)) for message in board._widget.sent)
+        if not snapshots or snapshots[-1] is not widget_of(board).snapshot:
+            snapshots.append(widget_of(board).snapshot)
+    sizes = sorted(len(json.dumps(message)) for message in widget_of(board).sent)
 
     assert sizes[len(sizes) // 2] < 12_000
     assert sum(len(json.dumps(snapshot)) for snapshot in snapshots) / 10 < 100_000
@@ -128,12 +149,162 @@ def test_stop_calls_back_and_is_acknowledged(shown):
     calls = []
     _record, board = panel(on_stop=lambda: calls.append("stop"))
     board.show()
-    widget = board._widget
+    widget = widget_of(board)
     widget.handler(widget, {"kind": "stop"}, [])
     widget.handler(widget, {"kind": "hello"}, [])
 
     assert calls == ["stop"]
-    assert widget.sent == [{"kind": "ack"}]
+    assert widget.sent == [{"kind": "ack", "of": "stop"}]
+
+
+def test_a_request_for_workers_is_passed_on_within_bounds(shown):
+    """− and + ask for a number of workers, which is kept sensible; what is no request is not answered."""
+    asked = []
+    _record, board = panel(on_resize=asked.append)
+    board.show()
+    widget = widget_of(board)
+    for workers in (3, 0, 10_000):
+        widget.handler(widget, {"kind": "resize", "workers": workers}, [])
+    widget.handler(widget, {"kind": "hello"}, [])
+
+    assert asked == [3, 1, dashboard.MOST_WORKERS]
+    assert widget.sent == [{"kind": "ack", "of": "resize"}] * 3
+
+
+def test_a_pinned_panel_leaves_its_pictures_open(shown):
+    """Pinned in one run, the pictures of that and of the next one stay open, until it is taken back."""
+    unfolded = []
+    for on in (True, None, False):
+        record, board = panel()
+        board.show()
+        assert widget_of(board).snapshot["pinned"] == (unfolded[-1:] == [True])
+        if on is not None:
+            widget_of(board).handler(None, {"kind": "pin", "on": on}, [])
+        for event in runs.events():
+            record.add(event)
+        board.finish()
+        unfolded.append("<details open>" in shown[-1][0]["text/html"])
+
+    assert unfolded == [True, True, False]
+
+
+def test_the_lanes_are_those_of_workers_that_are_or_were_at_work(shown):
+    """A worker more has a lane at once; the lane of one that went stays, and says when it went."""
+    record, board = panel()
+    made = runs.events(workers=2, seconds=5)
+    record.add(made[0])
+    board.show()
+    seen = []
+    for event in made[1:]:
+        record.add(event)
+        if event.at > 1002 and not seen:
+            record.add(JobResized(at=event.at, workers=4))
+            seen.append(board._screen._news.since_last())
+            record.add(JobResized(at=event.at + 0.001, workers=1))
+        elif event.at > 1003 and len(seen) == 1:
+            seen.append(board._screen._news.since_last())
+
+    assert [message["workers"] for message in seen] == [4, 1]
+    assert [message["rows"] for message in seen] == [[0, 1, 2, 3], [0, 1]]
+
+
+def test_what_is_told_beside_the_lanes(shown):
+    """Bytes to and fro, iterations that wait, the processes' memory, and what the estimate stands on."""
+    record = Record([runs.site()])
+    news = News(record, runs.MadeUpLoad(8, 2, allowed=2, quota=1.5))
+    for event in runs.events(workers=2, tasks=40, chunk=2):
+        record.add(event)
+    message = news.since_last()
+    first, *_ = message["lanes"][0][2:]
+
+    assert message["sent"] == 48_000 + 900 * 37
+    assert message["home"] == 2400 * 37
+    assert message["queued"] == 0
+    assert (message["allowed"], message["quota"]) == ([0, 1], 1.5)
+    assert len(message["held"]) == 2
+    assert message["own"][1] > 0
+    assert message["serial_from"] == 0
+    assert first[2] % 16 >= 8  # a chunk begins
+    assert sum(first[2 + 7 * n] % 8 == 0 and first[6 + 7 * n] == 3300 for n in range(len(first) // 7)) > 15
+
+
+def test_the_next_run_of_a_cell_has_the_earlier_ones_beside_it(shown):
+    """Curves of the last runs that came to their end are kept by the cell's source; those of others are not shown."""
+    for n, status in enumerate(["finished", "failed", *["finished"] * 4]):
+        record, board = panel(cell="a")
+        board.show()
+        assert len(widget_of(board).snapshot["past"]) == [0, 1, 1, 2, 3, 3][n]
+        for event in runs.events(status=status):
+            record.add(event)
+        board.finish()
+    _record, other = panel(cell="b")
+    other.show()
+    workers, curve = dashboard._past["a"][-1]
+
+    assert widget_of(other).snapshot["past"] == []
+    assert workers == 4
+    assert 20 <= len(curve) <= 2 * dashboard.PAST_POINTS + 2
+
+
+def test_the_standing_panel_follows_every_run(shown):
+    """`mpnb.dashboard()` is one panel: it stays when a run is over, shows the next one, and its requests reach that."""
+    standing = mpnb.dashboard()
+    standing._mode, standing._load = "widget", runs.MadeUpLoad(4, 4)
+    standing._ipython_display_()
+    widget = standing._screen.widget
+    assert mpnb.dashboard() is standing
+    assert widget.snapshot["status"] == "idle"
+    assert widget.snapshot["stays"]
+    widget.handler(None, {"kind": "stop"}, [])
+    assert widget.sent == []
+
+    stopped = []
+    for n in range(2):
+        record, board = panel(on_stop=lambda n=n: stopped.append(n))
+        play(record, board, runs.events())
+        widget.handler(None, {"kind": "stop"}, [])
+        board.finish()
+    record, board = panel()
+    play(record, board, runs.events(workers=3))
+    board.finish()
+    wholes = [message for message in widget.sent if message["kind"] == "whole"]
+    ticks = [message for message in widget.sent if message["kind"] == "tick"]
+
+    assert stopped == [0, 1]
+    assert len({message["run"] for message in wholes}) == len(wholes) == 3
+    assert [message["status"] for message in ticks].count("finished") == 3
+    assert widget.snapshot["status"] == "finished"
+    assert widget.sent[-1]["workers"] == 3
+    assert not widget.closed
+
+
+def test_the_standing_panel_shows_what_was_too_short_for_a_panel(shown):
+    """A run that was split and over at once is seen in the standing panel; one that was not split is not."""
+    standing = mpnb.dashboard()
+    standing._mode, standing._load = "widget", runs.MadeUpLoad(4, 4)
+    standing._ipython_display_()
+    for made in (runs.events(), runs.events()[:2]):
+        record, board = panel()
+        for event in made:
+            record.add(event)
+        board.finish()
+    whole, tick = standing._screen.widget.sent
+
+    assert (whole["kind"], tick["kind"], tick["status"]) == ("whole", "tick", "finished")
+
+
+@pytest.mark.parametrize("mode", ["html", "text", "none"])
+def test_the_standing_panel_without_widgets(shown, mode):
+    """Without widgets it is a display that is updated once a second, or nothing."""
+    standing = StandingPanel(mode=mode)
+    dashboard._standing.append(standing)
+    standing._ipython_display_()
+    record, board = panel(mode="none")
+    play(record, board, runs.events())
+    board.finish()
+
+    assert [update for *_, update in shown] == {"html": [False] + [True] * (len(shown) - 1)}.get(mode, [])
+    assert len(shown) >= 5 or mode != "html"
 
 
 def test_messages_of_the_widget_stay_in_their_subshell():
@@ -154,7 +325,7 @@ def test_the_end_takes_the_place_of_the_panel(shown):
     """At the end the same display becomes static HTML and text, and the widget holds it, too; twice is once."""
     record, board = panel()
     board.show()
-    widget = board._widget
+    widget = widget_of(board)
     for event in runs.events():
         record.add(event)
     board.finish()
@@ -177,7 +348,7 @@ def test_one_widget_is_kept_for_pages_that_were_reloaded(shown):
     for _ in range(3):
         _record, board = panel()
         board.show()
-        widgets.append(board._widget)
+        widgets.append(widget_of(board))
         board.finish()
 
     assert [widget.closed for widget in widgets] == [True, True, False]
@@ -187,8 +358,8 @@ def test_the_widget_is_retired_even_if_the_end_can_not_be_shown(shown, monkeypat
     """What goes wrong in showing the end is heard of, and leaves no comm open."""
     _record, board = panel()
     board.show()
-    widget = board._widget
-    monkeypatch.setattr(dashboard.report, "static_html", lambda _: 1 / 0)
+    widget = widget_of(board)
+    monkeypatch.setattr(dashboard.report, "static_html", lambda *_, **__: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         board.finish()
@@ -221,6 +392,40 @@ def test_html_is_updated_once_a_second(shown):
 
     assert 4 <= len(shown) <= 9
     assert [update for *_, update in shown] == [False] + [True] * (len(shown) - 1)
+
+
+def test_ipywidgets_alone_show_a_picture_once_a_second(shown):
+    """Without anywidget the picture is an HTML widget, which is swapped at the end as the panel is."""
+    record, board = panel(mode="ipywidgets")
+    values = []
+    made = runs.events()
+    record.add(made[0])
+    board.show()
+    for event in made[1:]:
+        record.add(event)
+        board.tick(event.at)
+        if widget_of(board).value not in values:
+            values.append(widget_of(board).value)
+    board.finish()
+
+    assert 4 <= len(values) <= 9
+    assert "<details open>" in values[-1]
+    assert [set(data) for data, *_ in shown][-1] == {"text/html", "text/plain"}
+    assert [update for *_, update in shown] == [False, True]
+
+
+def test_text_in_a_notebook_is_a_line_that_changes(shown, monkeypatch):
+    """Forced in a notebook, the line is a display that is updated, and the summary takes its place."""
+    monkeypatch.setattr(Environment, "here", classmethod(lambda _: Environment(True, True, True)))
+    record, board = panel(mode="text")
+    play(record, board, runs.events())
+    board.finish()
+    lines = [data["text/plain"] for data, *_ in shown]
+
+    assert [update for *_, update in shown] == [False] + [True] * (len(shown) - 1)
+    assert 5 <= len(lines) <= 9
+    assert any("█" in line and "░" in line and "faster" in line for line in lines)
+    assert lines[-1].startswith("[mpnb] features: 240 iterations")
 
 
 def test_text_is_one_line_in_a_terminal(shown, capsys, monkeypatch):
@@ -257,29 +462,32 @@ def test_none_shows_nothing(shown, capsys):
 
 
 @pytest.mark.parametrize(
-    ("kernel", "widgets", "wanted", "mode"),
+    ("kernel", "widgets", "anywidget", "wanted", "mode"),
     [
-        (True, True, "", "widget"),
-        (True, False, "", "html"),
-        (False, True, "", "text"),
-        (True, True, "html", "html"),
-        (False, False, "widget", "widget"),
-        (True, True, "none", "none"),
+        (True, True, True, "", "widget"),
+        (True, True, False, "", "ipywidgets"),
+        (True, False, False, "", "html"),
+        (False, True, True, "", "text"),
+        (True, True, True, "html", "html"),
+        (True, True, True, "ipywidgets", "ipywidgets"),
+        (True, True, True, "text", "text"),
+        (False, False, False, "widget", "widget"),
+        (True, True, True, "none", "none"),
     ],
 )
-def test_the_view_is_chosen_by_what_is_there(monkeypatch, kernel, widgets, wanted, mode):
-    """A widget in a kernel, HTML where widgets are not installed, text elsewhere; MPNB_PANEL has the last word."""
+def test_the_view_is_chosen_by_what_is_there(monkeypatch, kernel, widgets, anywidget, wanted, mode):
+    """The best that is installed in a kernel, text elsewhere; MPNB_PANEL has the last word."""
     monkeypatch.setenv("MPNB_PANEL", wanted)
 
-    assert choose(Environment(kernel=kernel, widgets=widgets, terminal=False)) == mode
+    assert choose(Environment(kernel, widgets, anywidget)) == mode
 
 
 def test_a_setting_that_is_none_is_said(monkeypatch):
     """A wrong MPNB_PANEL is a warning that names what is allowed, and the choice is made as without it."""
     monkeypatch.setenv("MPNB_PANEL", "holographic")
 
-    with pytest.warns(UserWarning, match="widget, html, text, none, was 'holographic'"):
-        assert choose(Environment(kernel=True, widgets=True, terminal=False)) == "widget"
+    with pytest.warns(UserWarning, match="widget, ipywidgets, html, text, none, was 'holographic'"):
+        assert choose(Environment(kernel=True, widgets=True, anywidget=True)) == "widget"
 
 
 def test_importing_the_dashboard_is_cheap():

@@ -22,7 +22,11 @@ FINEST: Final = 0.001  # seconds: shorter tasks are merged from the start
 
 @dataclass(slots=True)
 class Span:
-    """A stretch of a lane. `busy` is the seconds of tasks in it, less than its length where short tasks were merged."""
+    """A stretch of a lane. `busy` is the seconds of tasks in it, less than its length where short tasks were merged.
+
+    What is seen only while the run goes on, and not saved: `nbytes` went to and fro for it, a chunk begins with it
+    (`opens`), and the number of its site.
+    """
 
     start: float
     end: float
@@ -30,6 +34,9 @@ class Span:
     first: int = 0
     count: int = 0
     busy: float = 0.0
+    nbytes: float = 0.0
+    opens: bool = False
+    site: int = 0
 
 
 class Lane:
@@ -69,6 +76,8 @@ class Lane:
         last.end = max(last.end, span.end)
         last.count += span.count
         last.busy += span.busy
+        last.nbytes += span.nbytes
+        last.opens = last.opens or span.opens
         return True
 
 

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 MAX_POINTS: Final = 400  # of the speedup curve
 MAX_ENCODES: Final = 2048  # intervals in which the kernel encoded
 MAX_SAVED: Final = 20_000  # times of iterations in a file, of all sites
+MAX_DEATHS: Final = 100  # that are marked in the lanes
 
 
 class Record:
@@ -100,10 +101,17 @@ class Record:
         self.curve: list[tuple[float, float]] = []
         self.current: int | None = None  # the site that began last
         self.died = 0
+        self.deaths: list[tuple[int, float]] = []  # lane and time, while it runs
+        self.sent_nbytes = self.home_nbytes = 0
+        self.queued = 0  # iterations that are encoded, and with no worker yet
         self._now = 0.0
         self._jobs: list[Job] = []
         self._rows: dict[int, int] = {}  # worker → row, while it lives
         self._free: list[int] = []  # rows whose worker died
+        self._pids: dict[int, int] = {}  # row → process
+        self._each_nbytes: dict[int, float] = {}  # chunk → bytes of an item
+        self._chunks: dict[int, int] = {}  # row → the chunk that it has sent something of last
+        self._sent_to = 0  # iterations before this one have been with a worker
         self._ready: dict[int, float] = {}  # row → when its worker takes work; of those that were started for the run
         self._encodes: list[tuple[float, float]] = []
         self._samples: deque[tuple[float, int]] = deque(maxlen=64)
@@ -130,7 +138,8 @@ class Record:
             case JobStarted():
                 self._job_started(event, at)
             case WorkerStarted():
-                self._ready[self._place(event.worker)] = math.inf
+                number = self._place(event.worker)
+                self._ready[number], self._pids[number] = math.inf, event.pid
             case WorkerReady():
                 self._worker_ready(self._place(event.worker), at)
             case WorkerDied():
@@ -141,12 +150,18 @@ class Record:
                     if len(self._encodes) > MAX_ENCODES:  # long past: their gaps are accounted for
                         del self._encodes[: MAX_ENCODES // 2]
                 self._site_sent(event.nbytes)
+                self.sent_nbytes += event.nbytes
+                self.queued = max(0, event.first + event.count - self._sent_to)
                 if job := self._open_job():
+                    self._each_nbytes[event.chunk] = event.nbytes / max(1, event.count)
                     job.pulled += event.count
                     costs = self._site(job.site).costs
                     costs.items_s += event.encode_s
                     costs.chunks += 1
             case ChunkSent():
+                stop = event.first + event.count
+                self.queued = max(0, self.queued - max(0, stop - self._sent_to))
+                self._sent_to = max(self._sent_to, stop)
                 if job := self._open_job():
                     number = self._place(event.worker)
                     if self._ready.get(number) == math.inf:  # it is, as it seems
@@ -218,6 +233,10 @@ class Record:
         site.workers = max(site.workers, event.workers)
         site.nbytes += event.nbytes
         site.names_nbytes += event.nbytes
+        self.sent_nbytes += event.nbytes
+        self.queued = self._sent_to = 0
+        self._each_nbytes.clear()
+        self._chunks.clear()
         site.costs.names_s += event.encode_s
 
     def _worker_died(self, event: WorkerDied, at: float) -> None:
@@ -225,7 +244,9 @@ class Record:
         if number is None:
             return
         self._free.append(number)
+        self._pids.pop(number, None)
         self.died += 1
+        self.deaths = [*self.deaths[-MAX_DEATHS:], (number, at)]
         job = self._open_job()
         if job is None or number not in job.rows:
             return
@@ -256,6 +277,7 @@ class Record:
         durations = list(map(sub, ends, starts))
         job = self._open_job()
         self._site_sent(event.nbytes)
+        self.home_nbytes += event.nbytes
         if job is None:  # came home after its job was over: seen, not counted
             if starts and ends[-1] > starts[0]:
                 lane.add(Span(starts[0] - origin, ends[-1] - origin, FAILED, event.first, event.count, sum(durations)))
@@ -280,33 +302,41 @@ class Record:
             job.parts[QUEUE] += between - packed
             job.parts[WORK] += busy
             row.cursor, row.died = tail, False
-            self._draw(lane, event, starts, ends, (decode, first, last, tail))
+            self._draw(number, event, starts, ends, (decode, first, last, tail))
             self._weigh(job, row, event, durations)
         if event.chunk_done:
+            self._each_nbytes.pop(event.chunk, None)
             row.sent.pop(event.chunk, None)
             if row.leaves:  # what else it was sent, it was asked for back
                 job.let_go(row)
 
     def _draw(
         self,
-        lane: Lane,
+        number: int,
         event: BatchFinished,
         starts: Sequence[float],
         ends: Sequence[float],
         edges: tuple[float, float, float, float],
     ) -> None:
         origin = self.started or 0.0
+        lane, site = self.lanes[number], self.current or 0
         decode, first, last, tail = edges
+        opens = self._chunks.get(number) != event.chunk
+        self._chunks[number] = event.chunk
         if first > decode:
-            lane.add(Span(decode, first, DECODE, event.first))
+            lane.add(Span(decode, first, DECODE, event.first, opens=opens, site=site))
+            opens = False
+        each = self._each_nbytes.get(event.chunk, 0.0) + event.nbytes / max(1, event.count)
         if last - first < lane.resolution * event.count:  # too short to be told apart
-            lane.add(Span(first, last, TASK, event.first, event.count, sum(ends) - sum(starts)))
+            busy, nbytes = sum(ends) - sum(starts), each * event.count
+            lane.add(Span(first, last, TASK, event.first, event.count, busy, nbytes, opens, site))
         else:
             for i, (start, end) in enumerate(zip(starts, ends, strict=False)):
                 begin, stop = max(first, start - origin), max(first, end - origin)
-                lane.add(Span(begin, stop, TASK, event.first + i, 1, stop - begin))
+                lane.add(Span(begin, stop, TASK, event.first + i, 1, stop - begin, each, opens, site))
+                opens = False
         if tail > last:
-            lane.add(Span(last, tail, CHECK if event.check_s > event.encode_s else ENCODE, event.first))
+            lane.add(Span(last, tail, CHECK if event.check_s > event.encode_s else ENCODE, event.first, site=site))
 
     def _weigh(self, job: Job, row: Row, event: BatchFinished, durations: list[float]) -> None:
         warm = durations if row.ran else durations[1:]
@@ -523,6 +553,20 @@ class Record:
                 if job.site == number:
                     _enter(site, job, self._now)
         return sites
+
+    @property
+    def serial_from(self) -> int:
+        """How many iterations in the kernel the serial time is estimated from; 0: it is the iterations' own seconds."""
+        site = None if self.current is None else self.sites[self.current]
+        if site is None:
+            return 0
+        yardstick = min([site.yardstick, *(job.yardstick for job in self._jobs if job.site == self.current)])
+        return site.kernel_iterations if yardstick < 1 else 0
+
+    @property
+    def pids(self) -> list[int | None]:
+        """Per lane: the process of its worker, where that is known."""
+        return [self._pids.get(number) for number in range(len(self.lanes))]
 
     @property
     def left_at(self) -> list[float | None]:

@@ -19,8 +19,8 @@ MARKS: Final = {"finished": SPLIT_MARK, "failed": "✗", "stopped": "■", "runn
 FAINT: Final = ' opacity=".55"'  # short tasks, merged, with much idle time between them
 
 
-def static_html(record: Record) -> str:
-    """Draw the record as HTML that needs nothing else: one line, and the pictures folded behind it."""
+def static_html(record: Record, *, unfolded: bool = False) -> str:
+    """Draw the record as HTML that needs nothing else: one line, and the pictures folded behind it, or not."""
     lines = summary_lines(record)
     split = [site for site in record.sites if site.was_split]
     mark = MARKS.get(record.status, "·")
@@ -39,8 +39,9 @@ def static_html(record: Record) -> str:
         return f'<div style="{style}">{words}{others}</div>'
     spoken = escape(f"{split[0].label or 'loop'}: what each worker did, speedup and losses", quote=True)
     return (
-        f'<div style="{style}"><details><summary style="cursor:pointer;font-variant-numeric:tabular-nums">{words}'
-        f'</summary><div role="group" aria-label="{spoken}" style="border:1px solid {FINE};border-radius:8px;'
+        f'<div style="{style}"><details{" open" if unfolded else ""}>'
+        f'<summary style="cursor:pointer;font-variant-numeric:tabular-nums">{words}</summary>'
+        f'<div role="group" aria-label="{spoken}" style="border:1px solid {FINE};border-radius:8px;'
         'padding:12px 14px 10px;margin:6px 0 4px">'
         '<div style="display:flex;flex-wrap:wrap;gap:14px 26px">'
         f"{_lanes_html(record)}{_curve_html(record)}</div>{_losses_html(record)}</div></details>{others}</div>"

@@ -16,6 +16,7 @@ from mpnb.events import (
     ChunkSent,
     Event,
     JobEnded,
+    JobResized,
     JobStarted,
     KernelRan,
     RunEnded,
@@ -146,9 +147,12 @@ def events(
 class MadeUpLoad:
     """Load of a machine that is not there, with as many cores as wanted."""
 
-    def __init__(self, cores: int, busy: int, seed: int = 0) -> None:
+    def __init__(
+        self, cores: int, busy: int, seed: int = 0, allowed: int | None = None, quota: float | None = None
+    ) -> None:
         self._rng = random.Random(seed)
         self._cores, self._busy = cores, busy
+        self._allowed, self._quota = frozenset(range(cores if allowed is None else allowed)), quota
 
     def sample(self) -> Sample:
         """Give a load that looks like one."""
@@ -157,7 +161,14 @@ class MadeUpLoad:
         for core in range(self._cores):
             user = min(0.97, max(0.0, rng.gauss(0.9, 0.06) if core < self._busy else rng.gauss(0.06, 0.05)))
             shares.append((user, min(1 - user, abs(rng.gauss(0.03, 0.02)))))
-        return Sample(tuple(shares), int(6.1e9 + 4e8 * rng.random()), 16 << 30)
+        used = int(6.1e9 + 4e8 * rng.random())
+        return Sample(
+            tuple(shares), used, 16 << 30, self._allowed, self._quota, 0.03 + 0.02 * rng.random(), 212_000_000
+        )
+
+    def memory_of(self, pids: Iterable[int | None]) -> list[int | None]:
+        """Give what workers of that many numbers hold."""
+        return [150_000_000 + 60_000_000 * (n % 3) + int(2e7 * self._rng.random()) for n, _ in enumerate(pids)]
 
 
 def play(record: Record, dashboard: Any, made: list[Event], *, until: Any = None) -> None:
@@ -178,7 +189,7 @@ def play(record: Record, dashboard: Any, made: list[Event], *, until: Any = None
         record.add(type(event)(**fields))
 
 
-def show(cores: int = 4, **options: Any) -> Record:
+def show(cores: int = 4, allowed: int | None = None, quota: float | None = None, **options: Any) -> Record:
     """Show a made-up run in the notebook that calls this, in real time, until it ends or Stop is clicked."""
     from mpnb.dashboard import Dashboard
 
@@ -189,8 +200,10 @@ def show(cores: int = 4, **options: Any) -> Record:
     dashboard = Dashboard(
         record,
         on_stop=lambda: clicked.append((time.perf_counter(), threading.current_thread().name)),
+        on_resize=lambda wished: record.add(JobResized(at=time.perf_counter(), workers=wished)),
         key="synthetic",
-        load=MadeUpLoad(cores, workers),
+        cell=f"synthetic {options}",
+        load=MadeUpLoad(cores, min(cores, workers), allowed=allowed, quota=quota),
     )
     dashboard.show()
     try:

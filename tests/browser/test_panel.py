@@ -70,7 +70,7 @@ def test_stop_works_while_the_main_thread_is_blocked(jupyterlab, page):
 
 def test_stop_interrupts_the_kernel_where_nobody_hears_it(jupyterlab, page):
     """Where the request is not answered while the cell runs, the kernel is interrupted instead, within a second."""
-    deaf = "import mpnb.dashboard\nmpnb.dashboard.Dashboard._on_message = lambda *_: None"
+    deaf = "import mpnb.dashboard\nmpnb.dashboard.Dashboard.hear = lambda *_: None"
     notebook = jupyterlab.open(page, [deaf, "synthetic_runs.show(seconds=30);"])
     notebook.run_all()
     page.wait_for_selector(".mpnb-panel canvas")
