@@ -2,10 +2,9 @@
 
 `%load_ext mpnb`, then `%%parallel` on top of a cell, or `@mpnb.parallel` on a function. `last_run()` tells what became
 of it; `last_run().save(path)` keeps that, and `load_run(path)` has it again. `dashboard()` is a panel that follows
-every run. `Pool` and `Executor` are
-`multiprocessing`'s and `concurrent.futures`' for functions of the notebook; `pool()` is the one that stays between
-cells, and `shared()` puts an array where its workers see it. `Process`, `Queue`, `Lock`, `Array`, `Manager` and the
-like are `multiprocessing`'s, for functions and classes of the notebook.
+every run. `Pool` and `Executor` are `multiprocessing`'s and `concurrent.futures`' for functions of the notebook;
+`pool()` is the one that stays between cells, and `shared()` puts an array where its workers see it. `Process`, `Queue`,
+`Lock`, `Array`, `Manager` and the like are `multiprocessing`'s, for functions and classes of the notebook.
 
 Names are loaded when they are first used: a worker process imports this package too, and must start light.
 """
