@@ -12,7 +12,7 @@ import pickle
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final, NoReturn, cast
 
 from mpnb import plain
 from mpnb.blame import Unsendable
@@ -175,3 +175,8 @@ def noted(error: BaseException, index: int, total: int | None) -> BaseException:
     of = "" if total is None else f" of {total:,}"
     error.add_note(f"in task {index + 1:,}{of}")
     return error
+
+
+# The frame that a notebook always shows: in three lines, and it does not hold what holds its traceback.
+def throw(held: list[BaseException]) -> NoReturn:  # noqa: D103 -- it would be shown, too
+    raise held.pop()

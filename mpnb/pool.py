@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from mpnb import events, tasks
 from mpnb.engine import Job, notebook
@@ -111,6 +111,7 @@ class Pool(Workforce):
         ...     pool.apply(pow, (2, 10))
         1024
         """
+        __tracebackhide__ = True
         item = (tuple(args), dict(kwds or {}))
         if timeout is None and not retries and self._lends and not in_worker():
             settled = self._call_at_once(func, item)
@@ -150,6 +151,7 @@ class Pool(Workforce):
         ...     pool.map(str, [1, 2])
         ['1', '2']
         """
+        __tracebackhide__ = True
         return self._map(func, tasks.call, iterable, chunksize, timeout, retries)
 
     def starmap(
@@ -169,6 +171,7 @@ class Pool(Workforce):
         ...     pool.starmap(pow, [(2, 3), (3, 2)])
         [8, 9]
         """
+        __tracebackhide__ = True
         return self._map(func, tasks.call_star, iterable, chunksize, timeout, retries)
 
     def imap(
@@ -221,6 +224,7 @@ class Pool(Workforce):
         timeout: float | None,
         retries: int | None,
     ) -> list[Any]:
+        __tracebackhide__ = True
         job = self.job(func, do, iterable, chunksize, timeout, retries)
         if in_worker():
             return [_value(each) for each in self._serially(job, iter(iterable))]
@@ -240,10 +244,8 @@ class Pool(Workforce):
             self.leave(run)
         if failed is not None:
             values.clear()
-            try:
-                raise failed
-            finally:
-                del failed
+            held, failed = [failed], None
+            _throw(held)
         return values
 
     def _imap(
@@ -441,10 +443,19 @@ class Pool(Workforce):
 
 
 def _value(settled: tuple[bool, Any]) -> Any:
+    __tracebackhide__ = True
     ok, value = settled
     if not ok:
-        raise value
+        held, settled, value = [value], (False, None), None
+        _throw(held)
     return value
+
+
+def _throw(held: list[BaseException]) -> NoReturn:
+    from mpnb.calls import throw
+
+    __tracebackhide__ = True
+    throw(held)
 
 
 def _settled(run: JobRun, outcome: Any, total: int | None) -> tuple[bool, Any]:

@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from mpnb import scheduler
-from mpnb.calls import CallEncoder, noted
+from mpnb.calls import CallEncoder, noted, throw
 from mpnb.engine import Job, Outcome
 from mpnb.errors import CodecError, MpnbError
 from mpnb.hands import Hands, OpenJob
@@ -240,10 +240,14 @@ class AsyncResult(Generic[T]):
 
     def get(self, timeout: float | None = None) -> T:
         """Wait for the value, or raise what the call raised; multiprocessing.TimeoutError after `timeout` seconds."""
+        __tracebackhide__ = True
         self.wait(timeout)
         if not self._future.done():
             msg = f"no result after {timeout} s: wait longer, or ask ready()"
             raise multiprocessing.TimeoutError(msg)
+        if (error := self._future.exception()) is not None:
+            held, error = [error], None
+            throw(held)
         return self._future.result()
 
     def wait(self, timeout: float | None = None) -> None:
@@ -317,16 +321,19 @@ class ResultIterator(Generic[T]):
         return self
 
     def __next__(self) -> T:
+        __tracebackhide__ = True
         return self.next()
 
     def next(self, timeout: float | None = None) -> T:
         """The next result; multiprocessing.TimeoutError where it takes longer than `timeout` seconds."""
+        __tracebackhide__ = True
         with self._lock:
             ok, value = self._kept.popleft() if self._kept else self._wait(timeout)
-        if ok:
-            result: T = value
-            return result
-        raise value
+        if not ok:
+            held, value = [value], None
+            throw(held)
+        result: T = value
+        return result
 
     def _wait(self, timeout: float | None) -> tuple[bool, Any]:
         self._run.deadline = None if timeout is None else time.perf_counter() + timeout

@@ -72,7 +72,10 @@ def attempt(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
 
 
 def _raised(error: BaseException) -> Effect:
-    text = "".join(traceback.format_exception(error))
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next  # the user's own code begins there
+    text = "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
     raised = next(filter(_travels, (error, _Anew(error))), None)
     return (LOST, words(error), text) if raised is None else (RAISED, raised, text)
 

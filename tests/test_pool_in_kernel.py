@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -54,3 +55,48 @@ with mpnb.Executor(2) as executor:
     print(await mpnb.pool().apply_async(square, (3,)), await asyncio.wrap_future(executor.submit(square, 4)))
 """)
     assert result.stdout == "9 16\n"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "pool.map(fail, range(4))",
+        "pool.starmap(fail, [(2,)])",
+        "pool.apply(fail, (2,))",
+        "pool.apply(fail, kwds={'x': 2}, retries=1)",
+        "list(pool.imap(fail, range(4)))",
+        "list(pool.imap_unordered(fail, range(4)))",
+        "pool.apply_async(fail, (2,)).get(20)",
+        "pool.map_async(fail, range(4)).get(20)",
+    ],
+)
+def test_a_traceback_shows_the_users_code_and_little_else(nb: Kernel, call: str) -> None:
+    """The line that failed and the cell that asked, in no more than 25 lines; nothing of mpnb's that is not needed."""
+    nb.check("def fail(x):\n    return 1 // (x - 2)\npool = mpnb.pool()")
+    result = nb.run(call)
+    assert result.ename == "ZeroDivisionError"
+    text = re.sub(r"\x1b\[[\d;]*m", "", result.traceback)
+    assert "    return 1 // (x - 2)" in text
+    assert f"----> 1 {call}" in text
+    assert "tasks.py" not in text
+    assert len(text.splitlines()) <= 25, text
+
+
+def test_a_failed_map_keeps_nothing(nb: Kernel) -> None:
+    """Its exception is gone with the handler, and what was in its frames with it: no cycle waits for the collector."""
+    nb.check("""
+import gc, weakref
+pool = mpnb.pool()
+class Mine(Exception): pass
+def fail(x): raise Mine(x)
+def caught(call):
+    try:
+        call()
+    except Mine as error:
+        return weakref.ref(error)
+gc.collect(); gc.disable()
+kept = [caught(lambda: pool.map(fail, range(4))), caught(lambda: pool.apply_async(fail, (1,)).get(20)),
+        caught(lambda: list(pool.imap(fail, range(4))))]
+gc.enable()
+""")
+    assert nb.value("[reference() is None for reference in kept]") == "[True, True, True]"

@@ -58,6 +58,8 @@ def close(kernel: Kernel) -> None:
     kernel.close()
     for path in SHARED.glob(f"joblib_memmapping_folder_{pid}_*"):
         shutil.rmtree(path)
+    for path in SHARED.glob(f"sem.loky-{pid}-*"):
+        path.unlink()
 
 
 def things(temporary: Path) -> set[Path]:
