@@ -728,6 +728,7 @@ class Hands:
             process.sock.close()
             process.incoming.close()
             if process.pidfd is not None:
+                self._kill(process)  # all at once, and whether or not the template listens
                 os.close(process.pidfd)
         self.templates.end()
         os.close(self._lifeline_in)

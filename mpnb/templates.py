@@ -1,5 +1,6 @@
 """The templates of a pool, seen from the kernel: one that forks now, one that imports ahead, old ones with workers.
 
+    fork ───────────► the base, which all pools share, or the latest that has imported something
     prepare(names) ─► a new template imports them, beside the one that goes on forking
                       ├─ it was worth it ─► it forks from now on; the old one goes when its last worker has gone
                       └─ light, or unfit (a thread, a failure) ─► thrown away, and nothing has changed
@@ -15,6 +16,7 @@ Lives in the pool's I/O thread; starts and ends processes, decides nothing about
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -26,7 +28,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from mpnb import interpreter, wire
+from mpnb import base, interpreter, wire
 
 WORTH_S: Final = 0.05  # processor's time of imports, from which on workers are replaced to have them
 END_S: Final = 1.0
@@ -45,6 +47,7 @@ class Template:
     asked: bool = False  # what it has imported
     stoppable: bool = False  # its process ends with the kernel even while it is stopped
     lost: bool = False
+    shared: base.Base | None = None  # where other pools may have workers of it, too
     incoming: wire.Incoming = field(default_factory=wire.Incoming)
 
 
@@ -77,6 +80,8 @@ class Templates:
         self._lost = lost
         self._renewed = renewed
         self.current: Template | None = None
+        self._base: Template | None = None
+        self._joined: list[base.Base] = []  # also those that were lost: the workers that they have left live on
         self.module_s = MODULE_S
         self._next: Template | None = None
         self._next_until = 0.0
@@ -93,7 +98,9 @@ class Templates:
         """Ask for a worker; the template that will say what became of it, None where there is none to ask."""
         for _ in range(2):
             if self.current is None:
-                self.current = self._start()
+                if self._base is None:
+                    self._base = self._join()
+                self.current = self._base
             template = self.current
             if self._tell(template, ("fork", number, threads), fds):
                 if not template.asked:
@@ -176,7 +183,7 @@ class Templates:
             return
         self._next = None
         template.process.send_signal(signal.SIGCONT)  # it may have been stopped after its last word
-        if self.current is not None:
+        if self.current is not None and self.current is not self._base:
             self._old.append(self.current)
         self.current = template
         self._renewed()
@@ -199,6 +206,13 @@ class Templates:
         template = Template(interpreter.start("template", theirs.fileno(), self._lifeline), ours)
         theirs.close()
         self._selector.register(ours, selectors.EVENT_READ, partial(self._read, template))
+        return template
+
+    def _join(self) -> Template:
+        found, line = base.join()
+        self._joined.append(found)
+        template = Template(found.process, line, shared=found)
+        self._selector.register(line, selectors.EVENT_READ, partial(self._read, template))
         return template
 
     def _tell(self, template: Template, note: wire.Note, fds: tuple[int, ...] = ()) -> bool:
@@ -237,19 +251,27 @@ class Templates:
             return
         template.lost = True
         self._unwatch(template)
-        template.process.kill()
-        template.process.wait()
+        if template.shared is not None:
+            self._base = None
+            base.lose(template.shared)
+        else:
+            template.process.kill()
+            template.process.wait()
         if template is self.current:
             self._unfit.update(dict.fromkeys(template.names, "a template that had it ended"))
             self.current = None
-        else:
+        elif template in self._old:
             self._old.remove(template)
         self._lost(template)
 
     def _close(self, template: Template) -> None:
-        """A template ends its workers, and then itself, when its socket is closed."""
-        self._unwatch(template)
+        """A template ends its workers, and then itself, when its socket is closed; the base only the pool's workers."""
         template.lost = True
+        if template.shared is not None:
+            self._selector.unregister(template.sock)
+            _hang_up(template.sock)
+            return
+        self._unwatch(template)
         try:
             template.process.wait(END_S)
         except subprocess.TimeoutExpired:
@@ -267,9 +289,12 @@ class Templates:
             self._next.process.kill()  # an import would not let it listen
         everyone = self._everyone()
         for template in everyone:
-            self._unwatch(template)
+            if template.shared is None:
+                self._unwatch(template)
         for template in everyone:
             self._close(template)
+        while self._joined:
+            base.leave(self._joined.pop())
 
     def abandon(self) -> None:
         """In a process forked from the pool's: close what belongs to the pool, and end nothing."""
@@ -278,4 +303,14 @@ class Templates:
             template.process.returncode = 0  # it is not this process's child
 
     def _everyone(self) -> list[Template]:
-        return [each for each in (self.current, self._next, *self._old) if each is not None]
+        everyone = (self._base, self.current, self._next, *self._old)
+        return list(dict.fromkeys(each for each in everyone if each is not None))
+
+
+def _hang_up(line: socket.socket) -> None:
+    """Close a line to a template, and wait until it has ended the workers that were asked for there."""
+    with line, contextlib.suppress(ConnectionError, TimeoutError):
+        line.settimeout(END_S)
+        line.shutdown(socket.SHUT_WR)
+        while line.recv(1 << 16):
+            pass

@@ -58,7 +58,8 @@ MAY_IMPORT = {
     # the kernel's side of the pool
     "scheduler": "events",
     "imports": "surroundings modules",
-    "templates": "wire interpreter",
+    "base": "wire interpreter",
+    "templates": "base wire interpreter",
     "hands": "errors events cores frames mailbox wire scheduler interpreter templates",
     "calls": "plain budget errors engine cache frames blame codec jobs parcels tasks",
     "running": "errors events engine frames jobs scheduler hands",

@@ -61,11 +61,7 @@ def main(sock_fd: int, lifeline_fd: int) -> NoReturn:
     """Be the template."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     blas.set_threads(1)
-    nursery = Nursery(socket.socket(fileno=sock_fd), lifeline_fd)
-    try:
-        nursery.run()
-    except ConnectionError:  # the notebook's process went while it was being answered
-        nursery.end()
+    Nursery(socket.socket(fileno=sock_fd), lifeline_fd).run()
 
 
 def begin(control_fd: int, out_fd: int, err_fd: int, lifeline_fd: int, threads: int) -> NoReturn:
