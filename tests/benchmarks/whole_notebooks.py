@@ -8,11 +8,11 @@ Run it from the repository's root: python tests/benchmarks/whole_notebooks.py
 
 from __future__ import annotations
 
-import ast
 import os
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -22,19 +22,7 @@ from real_kernel import Kernel  # noqa: E402, I001 -- found once the path is set
 from notebooks import NOTEBOOKS, cells  # noqa: E402
 
 REPEAT = 15
-# The cells as IPython runs them, each timed from before it is read until all that it shows has been sent off.
-THROUGH = """
-import time as _time
-def _through(line, cells):
-    get_ipython().run_cell(line)
-    spent = []
-    for cell in cells:
-        began = _time.perf_counter()
-        get_ipython().run_cell(cell)
-        spent.append(_time.perf_counter() - began)
-    get_ipython().run_cell("%parallel off")
-    return spent
-"""
+ON, OFF = "%parallel on", "%parallel off"
 
 
 def main() -> None:
@@ -64,17 +52,26 @@ def main() -> None:
 
 def measured(kernel: Kernel, notebook: list[str]) -> list[tuple[list[float], list[float]]]:
     """Run a notebook in turns without and with `%parallel on`; give the seconds of its cells."""
-    kernel.check(f"%load_ext mpnb\n{THROUGH}\n_cells = {notebook!r}")
-    kernel.check("_through('pass', _cells);_through('%parallel on', _cells);", timeout=120)
+    kernel.check("%load_ext mpnb")
+    through(kernel, OFF, notebook)
+    through(kernel, ON, notebook)
     pairs = []
     for number in range(REPEAT):
-        lines = ("pass", "%parallel on")
-        spent = {}
-        for line in lines if number % 2 else lines[::-1]:
-            kernel.check(f"_spent = _through({line!r}, _cells)", timeout=120)
-            spent[line] = ast.literal_eval(str(kernel.value("_spent")))
-        pairs.append((spent["pass"], spent["%parallel on"]))
+        spent = {line: through(kernel, line, notebook) for line in ((OFF, ON) if number % 2 else (ON, OFF))}
+        pairs.append((spent[OFF], spent[ON]))
     return pairs
+
+
+def through(kernel: Kernel, line: str, notebook: list[str]) -> list[float]:
+    """Seconds of a notebook's cells as a front end sees them: from sending one until all of what it shows is there."""
+    kernel.check(line)
+    spent = []
+    for cell in notebook:
+        began = time.perf_counter()
+        kernel.check(cell)
+        spent.append(time.perf_counter() - began)
+    kernel.check(OFF)
+    return spent
 
 
 if __name__ == "__main__":
