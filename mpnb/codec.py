@@ -257,6 +257,7 @@ _NO_COPY: Final[Mapping[tuple[type, ...], str]] = {
     (weakref.ProxyType, weakref.CallableProxyType): "a weak proxy, whose object nothing may hold on the other side",
 }
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_NUMBERS: Final = ("float64", "int64", "bool_")  # of numpy's, those that Python has as well, bit for bit
 
 _TABLE: Final[ChainMap[Any, Callable[[Any], Any]]] = ChainMap(
     {
@@ -377,6 +378,8 @@ class Encoder(pickle.Pickler):
         numpy = sys.modules.get("numpy")
         if numpy is not None and issubclass(kind, getattr(numpy, "ndarray", ())):
             return mine.reduce_array
+        if numpy is not None and kind in {getattr(numpy, name, None) for name in _NUMBERS}:
+            return mine.reduce_number
         if kind.__module__.startswith("pandas.") and "pandas" in sys.modules:  # a row's class says so without
             internals, pandas = sys.modules.get("pandas._libs.internals"), sys.modules["pandas"]
             if issubclass(kind, (getattr(internals, "Block", ()), getattr(pandas, "Index", ()))):
@@ -409,6 +412,10 @@ class Encoder(pickle.Pickler):
                 except TypeError:
                     return _by_dill(kind)
         return None
+
+    def reduce_number(self, number: Any) -> Any:
+        """As its value in Python, which has the same bits: numpy's own way takes three times as long."""
+        return type(number), (number.item(),)
 
     def reduce_exception(self, error: BaseException) -> Any:
         """As its class does; not where that leaves out where it was raised."""

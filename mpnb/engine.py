@@ -105,7 +105,7 @@ class Job:
     steady: Callable[[], bool] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which takes three times as long to make
 class Outcome:
     """What became of one iteration.
 

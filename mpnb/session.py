@@ -93,7 +93,7 @@ class Options:
     exact: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as `Outcome`: there is one for each iteration
 class Replay:
     """One iteration as the cell redoes it: its item and effects, or the error that ends the loop."""
 
@@ -1075,9 +1075,12 @@ class SiteRun:
         self.taken += 1
         self.index = outcome.index + 1
         item = self.pulled.popleft()
-        ends = {entry[0]: entry[1:] for entry in outcome.effects if entry[0] in _ENDS}
-        if not ends:
+        for entry in outcome.effects:
+            if entry[0] in _ENDS:
+                break
+        else:
             return Replay(item, outcome.effects, outcome.index)
+        ends = {entry[0]: entry[1:] for entry in outcome.effects if entry[0] in _ENDS}
         effects = [entry for entry in outcome.effects if entry[0] not in _ENDS]
         if planning.RETURN in ends:
             which, value = ends[planning.RETURN]
@@ -1411,6 +1414,8 @@ def _given_once(first: Effects, again: Effects) -> dict[int, Any]:
 def _given(effects: Effects, loop: Loop) -> object:
     """What an iteration gave, for a person to read: a comprehension's element, or a loop's changes as pairs."""
     if loop.kind != "for":
+        if len(effects) == 1 and effects[0][0] == 0 and len(effects[0]) == 2:
+            return effects[0][1]
         values = [entry[1] if len(entry) == 2 else entry[1:] for entry in effects if entry[0] == 0]
         return values[0] if len(values) == 1 else values
     names = {e.number: f"{e.target}.{e.form}" for e in loop.effects if e.form != "bind"}

@@ -542,6 +542,20 @@ def test_views_of_lent_arrays_stay_views(notebook: Notebook, worker: Worker, siz
     assert empty.shape == (0, size)
 
 
+BITS = [0, 1 << 63, 1, 0x7FF0 << 48, 0x7FF8 << 48, 0xFFF8 << 48 | 0xDEAD, 0x3FB999999999999A, 2**64 - 1]
+
+
+@pytest.mark.parametrize("bits", BITS, ids=hex)
+def test_numbers_of_numpy_keep_their_bits(notebook: Notebook, worker: Worker, bits: int) -> None:
+    """Zeros of both signs, infinity, any nan: there and back the same type and the same 64 bits."""
+    number = np.array([bits], np.uint64).view(np.float64)[0]
+    for thing in (number, np.array([bits], np.uint64).view(np.int64)[0], np.bool_(bits % 2)):
+        there, back = result(notebook, worker, "(type(item).__name__, item.tobytes()), item * 1", thing)
+        assert there == (type(thing).__name__, thing.tobytes())
+        assert type(back) is type(thing * 1)
+        assert back.tobytes() == (thing * 1).tobytes()
+
+
 def test_new_arrays_that_share_memory_keep_sharing(notebook: Notebook, worker: Worker) -> None:
     """`return a, a[:3]` of a new array gives an array and its view."""
     notebook.names.update(np=np)
