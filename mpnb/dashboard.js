@@ -24,7 +24,7 @@
  * @property {number} home - bytes from them
  * @property {number | null} speedup
  * @property {number} ideal - what the speedup could be at best
- * @property {boolean} measured
+ * @property {string} mark - before the speedup: nothing where it was measured, ≈ for an estimate, ≤ where it may be less
  * @property {number} serial_from - iterations in the kernel that the serial time is estimated from
  * @property {number[]} cores - user and system percent of each core, flat
  * @property {number[] | null} allowed - the cores that the kernel may use, where it may not use all
@@ -823,7 +823,7 @@ export default () => {
         fewer.disabled = (state.wished || m.workers) <= 1;
         more.disabled = (state.wished || m.workers) >= MOST_WORKERS;
         whole.hidden = !look.window;
-        big.textContent = m.speedup === null ? "" : `${m.measured ? "" : "≈"}${m.speedup.toFixed(m.speedup < 99.95 ? 1 : 0)}×`;
+        big.textContent = m.speedup === null ? "" : `${m.mark}${m.speedup.toFixed(m.speedup < 99.95 ? 1 : 0)}×`;
         cores.canvas.setAttribute("aria-label", `load of ${plural(ours.length, "core")}, ${load.toFixed(0)} percent on average`);
         lanes.canvas.setAttribute(
           "aria-label",
@@ -838,8 +838,8 @@ export default () => {
         const each = most < 0 || m.rows.length < 10 ? "" : ` · workers ≤ ${size(most)} each`;
         machine.textContent = `kernel ${m.own[0]} %, ${size(m.own[1])} · memory ${size(m.memory[0])} of ${size(m.memory[1])}${each}${quota}`;
         yardstick.textContent =
-          m.speedup === null ? "" : m.measured ? "measured against --compare" : m.serial_from ? `≈ from ${plural(m.serial_from, "iteration")} in the kernel` : "≈ from the iterations' own times";
-        yardstick.title = m.measured ? "The speedup is measured: the cell also ran serially." : "The speedup is an estimate; %%parallel --compare measures it.";
+          m.speedup === null ? "" : !m.mark ? "measured against --compare" : m.mark === "≤" ? "≤: workers may be slower than the kernel" : m.serial_from ? `≈ from ${plural(m.serial_from, "iteration")} in the kernel` : "≈ from the iterations' own times";
+        yardstick.title = !m.mark ? "The speedup is measured: the cell also ran serially." : "%%parallel --compare measures the speedup.";
         const tall = Math.min(280, Math.max(150, 25 + 1.9 * m.rows.length));
         root.style.setProperty("--mpnb-plot", `${tall}px`);
         drawLegend(m, c);

@@ -453,7 +453,7 @@ def progress_line(record: Record) -> str:
     if progress.eta_s is not None:
         parts.append(f"{round_seconds(progress.eta_s) if progress.eta_s >= 0.95 else 'under 1 s'} left")
     if record.speedup is not None and record.speedup >= 1.05:
-        parts.append(report.in_words(record.speedup, measured=record.speedup_measured))
+        parts.append(report.in_words(record.speedup, record.speedup_mark))
     return report.PREFIX + " · ".join(parts)
 
 

@@ -33,12 +33,17 @@ class SiteStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelRan(Event):
-    """Iterations ran in the kernel's own main thread, the last one ending at `at` (the probe, or a serial rest)."""
+    """Iterations ran in the kernel's own main thread, the last one ending at `at` (the probe, or a serial rest).
+
+    The later ones of a probe are the yardstick for those in the pool: `warm` of them took `warm_s` seconds.
+    """
 
     site: int
     first: int
     count: int
     seconds: float
+    warm: int = 0
+    warm_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,7 +117,7 @@ class News:
             "home": record.home_nbytes,
             "speedup": record.speedup,
             "ideal": record.ideal,
-            "measured": record.speedup_measured,
+            "mark": record.speedup_mark,
             "serial_from": record.serial_from,
             "running": [-1 if since is None else _short(since) for since in record.running_since],
             "left": [-1 if at is None else _short(at) for at in record.left_at],

@@ -518,7 +518,8 @@ class SiteRun:
         """What the loop runs over in the kernel: all of it, a probe's worth, or (`--no-probe`) nothing."""
         __tracebackhide__ = True
         options = self.run.options
-        self.run.record.add(SiteStarted(at=time.perf_counter(), site=self.plan.number, total=self.total()))
+        began = time.perf_counter()
+        self.run.record.add(SiteStarted(at=began, site=self.plan.number, total=self.total()))
         self.streams = self._streams()
         if not options.probe or options.strict or options.compare:
             refusal = self.check()
@@ -533,7 +534,8 @@ class SiteRun:
                 return iterable.bar if isinstance(iterable, Bar) else iterable
         if options.compare:
             if len(self._safe_leaves()) == len(self.leaves) and not self.bars:
-                return self._tried(iterable if iter(iterable) is not iterable else list(iterable))
+                looked_s = time.perf_counter() - began
+                return self._tried(iterable if iter(iterable) is not iterable else list(iterable), looked_s)
             self.site.compared = "not compared: its items can be pulled only once"
             self.site.reason = "--compare leaves the result to the kernel"
             self.phase = _DONE
@@ -618,20 +620,22 @@ class SiteRun:
         self._fall_back(Outcome(self.index, [], "tripped", why))
         self.site.code = "shared-object"
 
-    def _tried(self, items: Any) -> Iterator[Any]:
+    def _tried(self, items: Any, looked_s: float) -> Iterator[Any]:
         """Run the site in the pool and keep what that gives to oneself; then hand the items to the plain loop.
 
-        The record is told nothing of the pool's part: it is a trial, and the site's own run comes after it.
+        The record is told nothing of the pool's part: it is a trial, and the site's own run comes after it. To look
+        into the loop took `looked_s` seconds, which are the pool's.
         """
         run = self.run
         self.trial = trial = Trial(self.loop, _Names(self.space), run.workers)
         self.iterator = iter(items)
         self.phase = _POOL
         running: Running | None = None
+        began = time.perf_counter() - looked_s
         try:
             with _interrupts_set_flag(run) as interrupts:
                 running = run.engine.run(self._job(), self._feed(), self._heed, run.workers)
-                trial.take(running)
+                trial.take(running, began)
             if interrupts.pending:
                 raise KeyboardInterrupt
         except CodecError as error:
@@ -781,7 +785,19 @@ class SiteRun:
                 self._let_go()
             self.index = count
             if count:
-                self.run.record.add(KernelRan(at=now, site=self.plan.number, first=0, count=count, seconds=now - began))
+                stick = self.stick if self.phase == _POOL else None
+                warm, warm_s = (0, 0.0) if stick is None else (stick.count, stick.count * stick.each_s)
+                self.run.record.add(
+                    KernelRan(
+                        at=now,
+                        site=self.plan.number,
+                        first=0,
+                        count=count,
+                        seconds=now - began,
+                        warm=warm,
+                        warm_s=warm_s,
+                    )
+                )
             if self.phase == _KERNEL:
                 self.end()
 

@@ -70,9 +70,8 @@ class Trial:
 
     # -- the pool ----------------------------------------------------------------------------------------------------
 
-    def take(self, outcomes: Iterable[Outcome]) -> None:
-        """Redo the pool's effects on the copies, in order, up to a break or an error."""
-        began = time.perf_counter()
+    def take(self, outcomes: Iterable[Outcome], began: float) -> None:
+        """Redo the pool's effects on the copies, in order, up to a break or an error; the pool began at `began`."""
         for outcome in outcomes:
             if outcome.error is not None:
                 self.pool.raised = outcome.kind == "raised"

@@ -12,7 +12,9 @@ results that take longer to send than to compute.
 
 from __future__ import annotations
 
+import itertools
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -169,6 +171,8 @@ class Yardstick:
 def yardstick(marks: Sequence[tuple[int, float]]) -> Yardstick | None:
     """Make a yardstick of (iterations done, seconds since the start), noted now and then; None where it is too short.
 
+    It is the median of what came between two notes in the later half: what now and then holds up is not in it.
+
     Examples
     --------
     >>> yardstick([(0, 0.0), (5, 0.5), (10, 1.0)])
@@ -181,7 +185,9 @@ def yardstick(marks: Sequence[tuple[int, float]]) -> Yardstick | None:
     if not first < middle < last or at <= began:
         return None
     early, late = (at - began) / (middle - first), (ended - at) / (last - middle)
-    return Yardstick(late, last - middle, late <= early * STEADY)
+    batches = [mark for mark in marks if mark[0] >= middle]
+    each_s = statistics.median_low((t - s) / (n - m) for (m, s), (n, t) in itertools.pairwise(batches) if n > m)
+    return Yardstick(each_s, last - middle, late <= early * STEADY)
 
 
 @dataclass(slots=True)

@@ -31,6 +31,7 @@ class Built:
     workers: int = 4
     chunk: int = 1
     probe: tuple[int, float] = (5, 0.1)  # iterations in the kernel, and seconds of each
+    warm: tuple[int, float] = (0, 0.0)  # those of them that are the yardstick, and seconds of each
     names_s: float = 0.001
     names_nbytes: int = 2_000
     items_s: float = 1e-5  # in the kernel, per chunk; workers wait for it
@@ -54,7 +55,15 @@ class Built:
         out: list[Event] = [
             RunStarted(at=at, workers=self.workers),
             SiteStarted(at=at, site=0, total=count + len(self.lengths)),
-            KernelRan(at=at + count * each, site=0, first=0, count=count, seconds=count * each),
+            KernelRan(
+                at=at + count * each,
+                site=0,
+                first=0,
+                count=count,
+                seconds=count * each,
+                warm=self.warm[0],
+                warm_s=self.warm[0] * self.warm[1],
+            ),
         ]
         opened = at + count * each + self.deciding_s + self.names_s
         out.append(JobStarted(at=opened, site=0, workers=self.workers, encode_s=self.names_s, nbytes=self.names_nbytes))

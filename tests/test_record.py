@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from built_runs import USUAL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -563,3 +564,42 @@ def test_a_run_cut_short_is_closed():
 def test_durations_read_well(seconds, text):
     """A duration has the unit and the precision that a person would use."""
     assert round_seconds(seconds) == text
+
+
+LIKE = (0.098, 0.1, 0.102, 0.1)
+GROWING = tuple(0.05 + 0.001 * n for n in range(100))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "probe", "warm", "mark", "yardstick"),
+    [
+        pytest.param(LIKE * 25, (5, 0.1), (3, 0.1), "≈", 1.0, id="alike"),
+        pytest.param(LIKE * 25, (5, 0.12), (3, 0.08), "≈", 0.8, id="the first ones were cold"),
+        pytest.param(LIKE * 25, (2, 0.1), (1, 0.1), "≈", 1.0, id="one, and one before it"),
+        pytest.param(LIKE * 25, (1, 0.1), (0, 0.0), "≈", 1.0, id="a long one alone"),
+        pytest.param((0.01,) * 100, (1, 0.01), (0, 0.0), "≤", 1.0, id="a short one alone"),
+        pytest.param(LIKE * 25, (0, 0.0), (0, 0.0), "≤", 1.0, id="no probe"),
+        pytest.param(LIKE * 25, (5, 0.2), (3, 0.2), "≤", 1.0, id="slower in the kernel"),
+        pytest.param(GROWING, (5, 0.05), (3, 0.05), "≤", 1.0, id="growing"),
+        pytest.param((0.02, 0.05, 0.3, 0.1) * 25, (3, 0.05), (2, 0.05), "≤", 1.0, id="mixed"),
+        pytest.param((*LIKE * 24, 4.0), (5, 0.1), (3, 0.1), "≤", 1.0, id="a long one at the end"),
+        pytest.param((1e-4,) * 40 + (2e-3,), (5, 1e-4), (3, 1e-4), "≤", 1.0, id="too few for one that was held up"),
+        pytest.param(((1e-3,) * 97 + (3e-2,)) * 8, (9, 1e-3), (5, 1e-3), "≈", None, id="now and then held up"),
+    ],
+)
+def test_a_speedup_is_an_estimate_where_it_is_known_what_an_iteration_takes_alone(
+    lengths, probe, warm, mark, yardstick
+):
+    """Else it is the most that it may be: what the workers did counts in full, and the mark says so."""
+    built = replace(USUAL, lengths=lengths, probe=probe, warm=warm, workers=2)
+    record = Record()
+    for event in built.events():
+        record.add(event)
+    site = record.sites[0]
+
+    assert (record.speedup_mark, site.speedup_mark) == (mark, mark)
+    if yardstick is not None:
+        assert site.yardstick == pytest.approx(yardstick, rel=0.02)
+    assert Record.from_json(record.to_json()).speedup_mark == mark
+    site.speedup_measured = True
+    assert record.speedup_mark == site.speedup_mark == ""

@@ -12,6 +12,7 @@ of workers changes in the midst of it, each is owned from when it came until it 
 from __future__ import annotations
 
 import math
+import statistics
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -75,7 +76,15 @@ CAUSES: Final = {
 _NOTHING_RAN: Final = (STARTING, NAMES, ITEMS, SENDING, HOME, QUEUE, TAIL, IDLE)
 
 MAX_BUCKETS: Final = 2048  # of iteration times
+_OF_BATCH: Final = 4  # iterations of a batch that are sampled
+_SAMPLED: Final = 512  # iterations of a job that are kept
+_QUARTILES: Final = 1.35  # standard deviations between the quartiles, where the distribution is normal
 _FEW: Final = 3  # below so many iterations, a mean says nothing
+_CLOSE: Final = 0.1  # of an estimate, within which it is to be
+_NINE_IN_TEN: Final = 1.64  # standard deviations, within which so many lie
+_PARTS: Final = 4  # of a job that are compared, to see whether its iterations grow
+_LONG_S: Final = 0.1  # an iteration in which what is cold at first takes no part worth speaking of
+_DRIFT: Final = 1.25  # as many times longer they are in one of them, then
 
 
 def by_loss(causes: dict[str, float]) -> dict[str, float]:
@@ -132,6 +141,34 @@ class Times:
 
 
 @dataclass(slots=True)
+class Sample:
+    """Seconds of some of the iterations, evenly from all of them."""
+
+    seconds: list[float] = field(default_factory=list)
+    every: int = 1  # so many of them go by for each that is taken
+    passed: int = 0
+
+    def add(self, durations: Sequence[float]) -> None:
+        """Take of these what there is to take: of a long batch no more than a few."""
+        for each in durations[:: max(1, len(durations) // _OF_BATCH)]:
+            if self.passed % self.every == 0:
+                self.seconds.append(each)
+            self.passed += 1
+        if len(self.seconds) > _SAMPLED:
+            self.seconds = self.seconds[::2]
+            self.every *= 2
+
+    @property
+    def unlike(self) -> float:
+        """How far iterations are from being alike: a standard deviation over the mean, by the middle half of them.
+
+        What now and then is held up by something else, and takes much longer, says nothing of that.
+        """
+        low, middle, high = statistics.quantiles(self.seconds, n=4) if len(self.seconds) > 1 else (0.0, 0.0, 1.0)
+        return (high - low) / _QUARTILES / middle if middle > 0 else math.inf
+
+
+@dataclass(slots=True)
 class Costs:
     """What sending took, besides the workers' waiting for it: of what a forecast is made."""
 
@@ -154,7 +191,8 @@ class Row:
     is_gone: bool = False
     died: bool = False  # and nobody has run anything here since
     ran: int = 0
-    first_s: float = 0.0  # of the first iteration that ran here
+    first: int = 0  # the iteration that ran here first, and its seconds
+    first_s: float = 0.0
     sent: dict[int, float] = field(default_factory=dict)  # chunks it has, and since when
 
 
@@ -181,11 +219,13 @@ class Job:
     rest: int = 0  # iterations but for the first of each row, their seconds, and the squares of these
     rest_s: float = 0.0
     squares: float = 0.0
+    sample: Sample = field(default_factory=Sample)
     lowest: int | None = None  # iteration that it was given
     limit: int | None = None  # iterations from here on took no effect
     wasted: float = 0.0
     warmed: float = 0.0
     yardstick: float = 1.0
+    certain: bool = False  # what an iteration takes alone is known well enough
     longest_end: float = -1.0  # of the site's longest iteration, where this job ran it
 
     @property
@@ -298,15 +338,16 @@ class Job:
             row.sent.clear()
         self.end = at
 
-    def judge(self, alone_s: float, alone: int, limit: int | None = None) -> None:
+    def judge(self, alone_s: float, alone: int, limit: int | None = None, *, warm: bool = False) -> None:
         """Find what was wasted, what went into warming up, and how much slower than alone iterations were.
 
-        `alone` iterations took `alone_s` seconds in the kernel; those from `limit` on took no effect.
+        `alone` iterations took `alone_s` seconds in the kernel, and others went before them where it was `warm`; those
+        from `limit` on took no effect.
         """
         if limit is not None:
             self.wasted = self.times.beyond(limit if self.limit is None else min(limit, self.limit))
         self.warmed = self._warmed(alone)
-        self.yardstick = self._scale(alone_s, alone)
+        self.yardstick, self.certain = self._scale(alone_s, alone, warm=warm)
 
     def _spread(self) -> tuple[float, float]:
         """Mean and standard deviation of the iterations that were not the first of their worker."""
@@ -327,20 +368,38 @@ class Job:
             return 0.0
         return sum(extra) - (0.0 if alone else min(extra))
 
-    def _scale(self, alone_s: float, alone: int) -> float:
-        """How long an iteration takes alone, as a share of what it took in the workers.
+    def _drifts(self) -> bool:
+        """Whether iterations take longer, or shorter, in one part of the job than in another, by a quarter or more."""
+        sums, counts = self.times.seconds.copy(), self.times.counts.copy()
+        for row in self.rows.values():
+            if row.ran:  # what warming up took is not theirs
+                sums[row.first // self.times.size] -= row.first_s
+                counts[row.first // self.times.size] -= 1
+        means, seconds, count = [], 0.0, 0
+        left = self.rest
+        for each_s, each in zip(sums, counts, strict=True):
+            seconds, count, left = seconds + each_s, count + each, left - each
+            if count and (count * _PARTS >= self.rest or not left):
+                means.append(seconds / count)
+                seconds, count = 0.0, 0
+        return len(means) > 1 and max(means) > _DRIFT * min(means)
 
-        The kernel's iterations are a sample; only where they are a few, the iterations are alike, and the mean lies
-        beyond chance, do they say something. Else 1: the workers' own seconds count.
+    def _scale(self, alone_s: float, alone: int, *, warm: bool) -> tuple[float, bool]:
+        """How long an iteration takes alone, as a share of what it took in the workers; and whether that is certain.
+
+        The kernel's iterations are a sample of a loop whose iterations neither grow nor shrink: the more there are, and
+        the more alike all of them, the less is chance. Where less is known the workers' own seconds count, as 1.
         """
-        if alone < _FEW or self.rest < _FEW:
-            return 1.0
-        mean, deviation = self._spread()
-        if mean <= 0 or deviation > 0.5 * mean:
-            return 1.0
-        if mean - alone_s / alone <= 3 * deviation / math.sqrt(min(alone, self.rest)):
-            return 1.0
-        return max(alone_s / alone / mean, 1 / max(1, self.workers))
+        if not alone or self.rest < _FEW or self.rest_s <= 0 or self._drifts():
+            return 1.0, False
+        share = alone_s / alone / (self.rest_s / self.rest)
+        chance = self.sample.unlike / math.sqrt(alone)
+        certain = _NINE_IN_TEN * chance <= _CLOSE and share <= 1 + _CLOSE  # slower yet, and the kernel was cold
+        if alone < 2 and not warm:  # the first of all may have been that, too
+            certain = certain and alone_s >= _LONG_S
+        if 1 - share <= (2 if certain else 3) * chance:
+            share = 1.0
+        return min(1.0, max(share, 1 / max(1, self.workers))), certain
 
     def useful_s(self, now: float) -> float:
         """Seconds of its iterations, as long as they would have taken alone."""

@@ -208,6 +208,8 @@ class Record:
         site = self._site(event.site)
         site.kernel_iterations += event.count
         site.kernel_s += event.seconds
+        site.warm += event.warm
+        site.warm_s += event.warm_s
         self._done += event.count
         start = max(0.0, at - event.seconds)
         if job := self._open_job():
@@ -342,13 +344,14 @@ class Record:
         warm = durations if row.ran else durations[1:]
         site = self._site(job.site)
         if not row.ran:
-            row.first_s = durations[0]
+            row.first, row.first_s = event.first, durations[0]
             site.costs.loading_s += event.decode_s
             site.costs.loaded += 1
         row.ran += len(durations)
         job.rest += len(warm)
         job.rest_s += sum(warm)
         job.squares += sum(map(mul, warm, warm))
+        job.sample.add(warm)
         job.times.add(event.first, durations)
         longest = max(durations)
         if site.longest is None or longest > site.longest[1]:
@@ -403,7 +406,7 @@ class Record:
         mine = [job for job in self._jobs if job.site == number]
         self._jobs = [job for job in self._jobs if job.site != number]
         for job in mine:
-            job.judge(site.kernel_s, site.kernel_iterations, limit)
+            job.judge(*site.alone, limit, warm=site.warm > 0)
             _enter(site, job, at)
 
     def _run_ended(self, event: RunEnded, at: float) -> None:
@@ -459,7 +462,7 @@ class Record:
             return
         useful = sum(each.kernel_s + each.pool_s for each in split)
         for job in self._jobs:
-            job.judge(site.kernel_s, site.kernel_iterations)
+            job.judge(*site.alone, warm=site.warm > 0)
             useful += job.useful_s(now)
         self.curve.append((now, useful / elapsed))
         if len(self.curve) > MAX_POINTS:
@@ -505,6 +508,17 @@ class Record:
         split = [site for site in self.sites if site.was_split and site.wall_s and site.speedup is not None]
         wall = sum(site.wall_s or 0.0 for site in split)
         return sum((site.speedup or 0.0) * (site.wall_s or 0.0) for site in split) / wall if wall else None
+
+    @property
+    def speedup_mark(self) -> str:
+        """What stands before the speedup: nothing where it was measured, ≈ for an estimate, ≤ where more is not known.
+
+        Then iterations may have been slower beside each other than alone: what they did counts in full.
+        """
+        if self.speedup_measured:
+            return ""
+        sites = self.so_far() if self.status == "running" else self.sites
+        return "≈" if all(site.certain for site in sites if site.was_split) else "≤"
 
     @property
     def speedup_measured(self) -> bool:
@@ -737,6 +751,7 @@ def _bounded(sites: list[Site]) -> list[Site]:
 def _enter(site: Site, job: Job, at: float) -> None:
     """Add what a job came to until then, or its end, to its site."""
     site.yardstick = job.yardstick
+    site.certain = job.certain and (site.certain or not site.pool_s)
     site.job_s += job.wall_s(at)
     site.core_job_s += job.core_s(at)
     site.pool_s += job.useful_s(at)

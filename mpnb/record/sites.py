@@ -31,9 +31,14 @@ class Site:
     iterations
         Those whose effects took place in the notebook.
     speedup
-        Serial seconds over wall seconds. An estimate unless `speedup_measured`.
+        Serial seconds over wall seconds. An estimate unless `speedup_measured`; the most that it may be unless
+        `certain`.
     yardstick
         Seconds of an iteration alone over seconds of one beside the others, 1 where that can't be told.
+    certain
+        Whether the kernel ran enough iterations, of loops whose iterations are alike, to say so.
+    warm, warm_s
+        The kernel's iterations by which that is told, and their seconds.
     longest
         Number and seconds of the longest iteration that a worker ran.
     longest_was_last
@@ -81,6 +86,9 @@ class Site:
     ended: float | None = None
     died: int = 0
     yardstick: float = 1.0
+    certain: bool = False
+    warm: int = 0
+    warm_s: float = 0.0
     longest: tuple[int, float] | None = None
     longest_was_last: bool = False
     seed: int | None = None
@@ -94,6 +102,11 @@ class Site:
     beside_s: float = 0.0
     times: Times | None = None
     costs: Costs = field(default_factory=Costs)
+
+    @property
+    def alone(self) -> tuple[float, int]:
+        """Seconds of iterations in the kernel, and how many: the later ones of a probe, else all of them."""
+        return (self.warm_s, self.warm) if self.warm else (self.kernel_s, self.kernel_iterations)
 
     @property
     def causes(self) -> dict[str, float]:
@@ -119,6 +132,11 @@ class Site:
         return by_loss(self.causes)
 
     @property
+    def speedup_mark(self) -> str:
+        """What stands before it: nothing where it was measured, ≈ for an estimate, ≤ where it may be less."""
+        return "" if self.speedup_measured else "≈" if self.certain else "≤"
+
+    @property
     def was_split(self) -> bool:
         """Whether the pool had any part in it."""
         return self.jobs > 0
@@ -129,7 +147,7 @@ class Site:
         found += [round_seconds(self.wall_s)] if self.wall_s is not None else []
         if self.was_split:
             found.insert(0, f"split over {self.workers} workers")
-            found += [f"speedup {'' if self.speedup_measured else '≈'}{self.speedup:.2g}"] if self.speedup else []
+            found += [f"speedup {self.speedup_mark}{self.speedup:.2g}"] if self.speedup else []
         elif self.reason:
             found.insert(0, f"serial [{self.code}]" if self.code else "serial")
         return f"<Site line {self.line}, {self.kind} {self.label}: {', '.join(found) or 'not reached'}>"

@@ -134,7 +134,7 @@ def _curve_html(record: Record) -> str:
 
     line = "L".join(at(t, value) for t, value in points)
     area = f"M{points[0][0] / wall * 300:.1f} 150L{line}L{points[-1][0] / wall * 300:.1f} 150z" if points else ""
-    speedup, about = record.speedup, "" if record.speedup_measured else "≈"
+    speedup, about = record.speedup, record.speedup_mark
     number = "" if speedup is None else f'<b style="font-size:20px;line-height:1">{times(speedup, about)}</b>'
     ideal, one = 150 - workers / top * 150, 150 - 1 / top * 150
     thin = 'fill="none" stroke="currentColor" vector-effect="non-scaling-stroke"'

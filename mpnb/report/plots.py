@@ -112,7 +112,7 @@ def speedup(record: Record, ax: Axes | None = None) -> Axes:
     workers = record.ideal
     times: Sequence[float] = [t for t, _ in record.curve]
     values: Sequence[float] = [value for _, value in record.curve]
-    about = "" if record.speedup_measured else " (estimate)"
+    about = {"≈": " (estimate)", "≤": " (at most)"}.get(record.speedup_mark, "")
     ax.axhline(workers, color="0.5", linestyle="--", linewidth=1, label=f"ideal: {workers}×")
     ax.axhline(1, color="0.8", linewidth=1, label="serial: 1×")
     ax.plot(times, values, color=COLOURS[TASK], linewidth=2, label=f"so far{about}")

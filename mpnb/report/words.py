@@ -61,7 +61,7 @@ def summary_line(record: Record, site: Site) -> str:
 
 def _fate(record: Record, site: Site) -> str:
     if site.compared:
-        speed = "" if site.speedup is None else f" · {in_words(site.speedup, measured=site.speedup_measured)}"
+        speed = "" if site.speedup is None else f" · {in_words(site.speedup, site.speedup_mark)}"
         return f"line {site.line}: {site.compared}{speed}"
     if not site.was_split or (site.reason and not site.parallel):
         if site.code == "small":
@@ -74,7 +74,7 @@ def _fate(record: Record, site: Site) -> str:
     line = f"{site.label or f'line {site.line}'}: {_outcome(record, site)}{_count(site, cut=_was_cut(record, site))}"
     line += f" in {round_seconds(_wall(record, site))} on {plural(site.workers, 'worker')}"
     if site.speedup is not None:
-        line += f" · {in_words(site.speedup, measured=site.speedup_measured)}"
+        line += f" · {in_words(site.speedup, site.speedup_mark)}"
         lost = lost_cores(site)
         shown = sorted(((value, name) for name, value in lost.items() if value >= 0.05), reverse=True)[:3]
         if shown and site.speedup >= 1:
@@ -123,19 +123,21 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def in_words(speedup: float, *, measured: bool) -> str:
-    """Say how much faster or slower than the serial cell.
+def in_words(speedup: float, mark: str = "") -> str:
+    """Say how much faster or slower than the serial cell; `mark` is the record's.
 
     Examples
     --------
-    >>> in_words(3.71, measured=True), in_words(0.4, measured=False), in_words(0.98, measured=False)
-    ('3.7× faster', '≈2.5× slower', 'about as fast as serially')
+    >>> in_words(3.71), in_words(0.4, "≈"), in_words(0.98, "≈"), in_words(1.92, "≤"), in_words(0.9, "≤")
+    ('3.7× faster', '≈2.5× slower', 'about as fast as serially', 'up to 1.9× faster', 'no faster than serially')
     """
-    about = "" if measured else "≈"
+    about = "" if mark == "≤" else mark
+    if mark == "≤" and speedup < 1.05:
+        return "no faster than serially"
     if 0.95 <= speedup < 1.05:
         return "about as fast as serially"
     if speedup > 1:
-        return f"{times(speedup, about)} faster"
+        return f"{'up to ' if mark == '≤' else ''}{times(speedup, about)} faster"
     if speedup < 0.01:  # an estimate from iterations that were next to nothing
         return "more than 100× slower"
     return f"{times(1 / speedup, about)} slower"
