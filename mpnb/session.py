@@ -20,8 +20,9 @@ import threading
 import time
 import types
 import warnings
+import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -456,6 +457,8 @@ class SiteRun:
         self.stick: worth.Yardstick | None = None  # what an iteration takes in the kernel
         self.watch: worth.Watch | None = None  # whether the workers are any faster
         self.slower = ""  # why they are not: no more items are sent
+        self.in_pool: Callable[[], Generator[Replay] | None] = lambda: None  # what `pool` gave last; the loop holds it
+        self.interrupts = _interrupts_set_flag(run)  # while it was at work
         self.running: Running | None = None  # the job under way, whose workers may become more or fewer
         self.trial: Trial | None = None  # under --compare
         self.task: types.FunctionType | None = None  # of the job that is under way, or was last
@@ -950,13 +953,31 @@ class SiteRun:
 
     def pool(self) -> Iterator[Replay]:
         """Run what is left in the pool and yield its iterations in order; ends early for a rest in the kernel."""
+        replays = self._in_pool()
+        self.in_pool = weakref.ref(replays)
+        return replays
+
+    def leave(self) -> None:
+        """A `break` or `return` ends the loop: the rest is called off, and an interrupt that came meanwhile is raised.
+
+        Where a generator is closed because nobody holds it any more, nothing can be raised.
+        """
+        __tracebackhide__ = True
+        replays = self.in_pool()
+        if replays is not None:
+            replays.close()
+        if self.interrupts.pending:
+            raise KeyboardInterrupt
+
+    def _in_pool(self) -> Generator[Replay]:
         __tracebackhide__ = True
         if self.phase == _POOL and not self._pays_home():
             self.phase = _REST
         if self.phase != _POOL:
             return
         run = self.run
-        with _interrupts_set_flag(run) as interrupts, collector_spares_what_is_there():
+        self.interrupts = interrupts = _interrupts_set_flag(run)
+        with interrupts, collector_spares_what_is_there():
             running: Running | None = None
             self.ledger = filing.Ledger()
             run.heed_resize()

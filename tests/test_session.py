@@ -145,6 +145,26 @@ def test_an_interrupt_that_comes_when_the_pool_is_through_is_not_lost() -> None:
     assert run_cell.record.status == "stopped"  # type: ignore[attr-defined]
 
 
+def test_an_interrupt_while_a_broken_loop_is_called_off_is_not_lost() -> None:
+    """It ends the loop before what stands behind the `break`; the iteration that broke has taken place."""
+    names: dict[str, Any] = {"out": []}
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, JobEnded):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run_cell(
+            "for i in range(9):\n    out.append(i)\n    if i == 4:\n        break\nout.append('behind')\n",
+            names,
+            listeners=(interrupt,),
+        )
+
+    assert names["out"] == [0, 1, 2, 3, 4]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
 def test_interrupts_are_the_notebooks_again_whatever_ends_first(order: list[int]) -> None:
     """A loop's generator may be closed late; the handler of one that has ended is never put back."""

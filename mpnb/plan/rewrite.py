@@ -122,12 +122,13 @@ def _replay(node: ast.For, number_of_site: int, loop: Loop, *, in_function: bool
         )
         if in_function:
             effects = _mending(effects, number_of_site, loop)
-    broken = ast.If(attribute("broke"), [ast.Break()], [])
+    leaving = placed(ast.Expr(_call("leave", of=_site(number_of_site))), node)
+    broken = ast.If(attribute("broke"), [leaving, ast.Break()], [])
     returned: list[ast.stmt] = []
     for position, statement in enumerate(loop.returns):
         test = ast.Compare(attribute("returned"), [ast.Eq()], [ast.Constant(position)])
         body = statement or placed(ast.Return(attribute("value")), node)
-        returned.append(placed(ast.If(test, [body], []), body))
+        returned.append(placed(ast.If(test, [leaving, body], []), body))
     return [raised, bound, effects, broken, *returned]
 
 
