@@ -223,7 +223,7 @@ class Short(Serial):
         counted, done = self._counted(iterator)
         count, size = 0, 1
         then = began = clock()
-        patience = sessions.PROBE_S
+        patience = worth.PROBE_S
         deadline = began + patience
         self.opened = True
         try:

@@ -6,12 +6,14 @@ not know of the run is taken from it: what it says of the run as it was is held 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from mpnb.record import Record, Site, books, round_seconds
+from mpnb import worth
+from mpnb.record import Checked, Record, Site, books, round_seconds
 from mpnb.simulation import Lengths, Prices, play
 
 AS_IT_WAS: Final = "as it was"
@@ -20,6 +22,8 @@ SHORTEST_FIRST: Final = "shortest first"
 ORDERS: Final = (AS_IT_WAS, LONGEST_FIRST, SHORTEST_FIRST)
 
 _WAITED: Final = 0.05  # of the workers' time: from there on, what the kernel takes for results is estimated from it
+_ALIKE: Final = 1.25  # as many times as long is no other length
+_WRONG: Final = 0.05  # of the seconds of iterations may lie against an order
 _STEPS: Final = 12  # of the search for it
 
 
@@ -37,6 +41,12 @@ class Forecast:
         What the run took that was measured, and on how many workers.
     speedup
         Of what was split, over the same work done serially.
+    probe
+        Whether the kernel runs the first iterations itself; False as with `--no-probe`, None as it was.
+    alone
+        Whether it takes it that iterations beside others are no slower than alone: the run did not tell.
+    probed, iterations
+        Whether the kernel then runs some of them, and how many each loop has: by which such a run is known.
     """
 
     workers: int
@@ -46,6 +56,10 @@ class Forecast:
     measured_s: float
     measured_workers: int
     speedup: float
+    probe: bool | None = None
+    alone: bool = False
+    probed: bool = True
+    iterations: tuple[int | None, ...] = ()
 
     def error(self, run: Record) -> float:
         """How far off it was: 0.1 where it said a tenth more than `run` took, -0.1 where it said a tenth less.
@@ -58,11 +72,19 @@ class Forecast:
         return self.wall_s / run.wall_s - 1
 
     def __repr__(self) -> str:
+        was = f"{round_seconds(self.measured_s)} on {self.measured_workers}"
+        words = f"≈{round_seconds(self.wall_s)} {self.how} (measured: {was}) · ≈{self.speedup:.1f}× the serial speed"
+        return words + (
+            ", if iterations don't slow each other down, of which this run does not tell" if self.alone else ""
+        )
+
+    @property
+    def how(self) -> str:
+        """The conditions, in words."""
         how = f"on {self.workers} worker{'' if self.workers == 1 else 's'}"
         how += "" if self.order == AS_IT_WAS else f", {self.order}"
         how += "" if self.chunk is None else f", in chunks of {self.chunk}"
-        was = f"{round_seconds(self.measured_s)} on {self.measured_workers}"
-        return f"≈{round_seconds(self.wall_s)} {how} (measured: {was}) · ≈{self.speedup:.1f}× the serial speed"
+        return how + ("" if self.probe is None else ", without a probe" if not self.probe else ", with a probe")
 
 
 def what_if(
@@ -71,6 +93,7 @@ def what_if(
     workers: int | None = None,
     order: str = AS_IT_WAS,
     chunk: int | None = None,
+    probe: bool | None = None,
     contention: float | None = None,
 ) -> Forecast:
     """Tell how long a run would take under other conditions: see `Record.what_if`, which asks this."""
@@ -88,7 +111,7 @@ def what_if(
     if any(site.times is None or not site.times.counts for site in split):
         raise ValueError("this record has no times of iterations, as of older versions: run the cell again")
     measured = sum(site.wall_s or 0.0 for site in split)
-    predicted = sum(_wall_s(site, workers or site.workers, order, chunk, contention) for site in split)
+    predicted = sum(_wall_s(site, workers or site.workers, order, chunk, probe, contention) for site in split)
     return Forecast(
         workers=workers or record.ideal,
         order=order,
@@ -97,17 +120,61 @@ def what_if(
         measured_s=record.wall_s,
         measured_workers=record.ideal,
         speedup=sum(site.kernel_s + site.pool_s for site in split) / predicted if predicted > 0 else 0.0,
+        probe=probe,
+        probed=any(site.kernel_iterations for site in split) if probe is None else probe,
+        iterations=tuple(site.iterations for site in split),
+        alone=contention is None and any(_is_news(site, workers or site.workers) for site in split),
     )
 
 
-def _wall_s(site: Site, workers: int, order: str, chunk: int | None, contention: float | None) -> float:
+def check(record: Record, earlier: Sequence[Forecast], chunk: int | None) -> list[Checked]:
+    """Hold what was foretold against a run of the same cell that was as it said; `chunk` is what was asked for.
+
+    Whether the cell runs in another order can be seen only by what its iterations took.
+    """
+    split = [site for site in record.sites if site.was_split]
+    if record.status != "finished" or not split:
+        return []
+    iterations = [site.iterations for site in split]
+    probed = any(site.kernel_iterations for site in split)
+    found = []
+    for each in earlier:
+        same = (each.workers, each.chunk, each.iterations) == (record.ideal, chunk, tuple(iterations))
+        if same and each.probed == probed and (each.order == AS_IT_WAS or all(_is_in(each.order, s) for s in split)):
+            found.append(Checked(each.how, each.wall_s, record.wall_s))
+    return found
+
+
+def _is_in(order: str, site: Site) -> bool:
+    """Whether iterations came in this order, but for what holds up one now and then."""
+    runs = _runs(site)
+    if site.kernel_iterations:
+        runs.insert(0, (site.kernel_iterations, site.kernel_s / site.kernel_iterations))
+    if order == SHORTEST_FIRST:
+        runs.reverse()
+    shortest, wrong_s = math.inf, 0.0
+    for count, each in runs:
+        wrong_s += count * max(0.0, each - _ALIKE * shortest)
+        shortest = min(shortest, each)
+    return wrong_s <= _WRONG * sum(count * each for count, each in runs)
+
+
+def _is_news(site: Site, workers: int) -> bool:
+    """Whether the run does not tell how much slower iterations are on so many workers."""
+    return workers != site.workers and not site.certain and site.yardstick == 1
+
+
+def _wall_s(
+    site: Site, workers: int, order: str, chunk: int | None, probe: bool | None, contention: float | None
+) -> float:
     """Seconds of a site: what the kernel did by itself stays, the pool's part is played again."""
     fixed = site.costs.names_s + site.parts.get(books.STARTING, 0.0) / site.workers  # whatever the workers
     once = max(0.0, site.job_s - fixed) / site.jobs  # in an outer loop, it had several passes
     slower = (1 / site.yardstick - 1) / max(1, site.workers - 1) if contention is None else contention
-    scale = (1 + slower * (workers - 1)) / (1 + slower * (site.workers - 1))
+    beside = 1 + slower * (site.workers - 1)  # as many times as long as alone
+    scale = (1 + slower * (workers - 1)) / beside
     expected_s = site.kernel_s / site.kernel_iterations if site.kernel_iterations else None
-    as_it_was = partial(play, _lengths(site, 1.0, AS_IT_WAS), site.workers, expected_s=expected_s)
+    as_it_was = partial(play, Lengths(_runs(site)), site.workers, expected_s=expected_s)
     prices = _prices(site, 0.0)
     waited = site.parts.get(books.QUEUE, 0.0) + site.parts.get(books.HOME, 0.0)
     if waited > _WAITED * site.core_job_s and as_it_was(prices) < once:
@@ -117,9 +184,57 @@ def _wall_s(site: Site, workers: int, order: str, chunk: int | None, contention:
             low, high = (middle, high) if as_it_was(_prices(site, middle)) < once else (low, middle)
         prices = _prices(site, low)
     known = as_it_was(prices)
-    again = play(_lengths(site, scale, order), workers, prices, chunk=chunk, expected_s=expected_s)
+    runs, kernel_s = _runs(site), 0.0
+    if _can_be_dealt_anew(site) and (order != AS_IT_WAS or probe is not None):
+        runs, kernel_s, expected_s = _dealt(site, beside, workers, order, probe)
+    elif order != AS_IT_WAS:
+        runs = _sorted(runs, order)
+    again = play(
+        Lengths((count, each * scale) for count, each in runs), workers, prices, chunk=chunk, expected_s=expected_s
+    )
     pool_s = once * again / known if known > 0 else once
-    return max(0.0, (site.wall_s or 0.0) - site.job_s) + fixed + site.jobs * pool_s
+    return max(0.0, (site.wall_s or 0.0) - site.job_s + kernel_s) + fixed + site.jobs * pool_s
+
+
+_Runs = list[tuple[int, float]]
+"""How many iterations that are alike, and seconds of each."""
+
+
+def _can_be_dealt_anew(site: Site) -> bool:
+    """Whether it was one pass, of which the kernel ran no more than a probe."""
+    return site.jobs == 1 and site.beside_s == 0 and not site.reason
+
+
+def _dealt(
+    site: Site, beside: float, workers: int, order: str, probe: bool | None
+) -> tuple[_Runs, float, float | None]:
+    """Deal all iterations anew, first to a probe: those of the pool, seconds of the kernel, and of each one there.
+
+    The seconds of the kernel are beyond what the probe has taken that was measured.
+    """
+    count = site.kernel_iterations
+    runs = _runs(site)
+    if count:
+        runs.insert(0, (count, site.kernel_s / count * beside))
+    runs = _sorted(runs, order)
+    if not (count > 0 if probe is None else probe):
+        return runs, -site.kernel_s, None
+    left = sum(each for each, _ in runs)
+    took, taken, patience = 0.0, 0, worth.PROBE_S
+    while runs and took < patience:
+        many, each = runs[0]
+        some = max(1, min(many, round((patience - took) * beside / each))) if each > 0 else many
+        took, taken = took + some * each / beside, taken + some
+        runs[:1] = [(many - some, each)] if many > some else []
+        if took >= patience and taken < 2 and left - taken >= worth.MANY * workers:  # one is no yardstick
+            patience = took + 2 * worth.PROBE_S
+    return runs, took - site.kernel_s, took / max(1, taken)
+
+
+def _sorted(runs: _Runs, order: str) -> _Runs:
+    if order == AS_IT_WAS:
+        return runs
+    return sorted(runs, key=lambda run: run[1], reverse=order == LONGEST_FIRST)
 
 
 def _prices(site: Site, taking_s: float) -> Prices:
@@ -138,20 +253,13 @@ def _prices(site: Site, taking_s: float) -> Prices:
     )
 
 
-def _lengths(site: Site, scale: float, order: str) -> Lengths:
-    """The iterations, so many times as long as they were measured."""
+def _runs(site: Site) -> _Runs:
+    """The pool's iterations: of each bucket the longest, and the others, which are taken as alike."""
     assert site.times is not None
-    runs = list(_runs(site.times, scale))
-    if order != AS_IT_WAS:
-        runs.sort(key=lambda run: run[1], reverse=order == LONGEST_FIRST)
-    return Lengths(runs)
-
-
-def _runs(times: books.Times, scale: float) -> Iterable[tuple[int, float]]:
-    """Of each bucket the longest iteration, and the others, which are taken as alike."""
-    for seconds, count, longest in zip(times.seconds, times.counts, times.longest, strict=True):
+    runs = []
+    for seconds, count, longest in zip(site.times.seconds, site.times.counts, site.times.longest, strict=True):
         if count == 1:
-            yield 1, seconds * scale
+            runs.append((1, seconds))
         elif count:
-            yield 1, longest * scale
-            yield count - 1, max(0.0, seconds - longest) / (count - 1) * scale
+            runs += [(1, longest), (count - 1, max(0.0, seconds - longest) / (count - 1))]
+    return runs

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, TypeVar
 
-from mpnb import applied, blas, drafts, filing, worth
+from mpnb import applied, blas, drafts, filing, forecast, worth
 from mpnb import plan as planning
 from mpnb.applied import Calls, why_plain
 from mpnb.bars import Bar
@@ -50,6 +50,7 @@ from mpnb.engine import (
 )
 from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDiedError
 from mpnb.events import BatchFinished, Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
+from mpnb.forecast import Forecast
 from mpnb.imports import module_of
 from mpnb.outlook import Measured, Outlook, look_at_cell, measure
 from mpnb.plan.loops import ENTRY, MAPPED
@@ -60,8 +61,6 @@ from mpnb.surroundings import Tripped
 from mpnb.trial import Trial
 from mpnb.weight import Weight, ids_in, weigh, weigh_made, weigh_names
 
-#: Seconds that a site runs in the kernel before it is asked whether the pool would pay.
-PROBE_S: Final = 0.010
 #: Seconds of a site's own run for which it waits in the kernel for a pool that is not ready.
 START_S: Final = 1.0
 #: Bytes of results already in the notebook that are also kept for `finished`, so that a sum of arrays stays bounded.
@@ -129,6 +128,7 @@ class Session:
         self.running: list[Looping] = []
         self._last: Record | Callable[[], Record] | None = None
         self.measured: dict[str, dict[int, Measured]] = {}  # by the source of a cell, by its site
+        self.foretold: dict[str, list[Forecast]] = {}  # by the source of a cell: of its last run, and of those before
 
     def note(self, source: str, sites: Sequence[Site]) -> None:
         """Keep what a run of a cell tells of its next one; that of cells long past is let go of."""
@@ -138,6 +138,17 @@ class Session:
             self.measured[source] = found
         if len(self.measured) > CELLS:
             del self.measured[next(iter(self.measured))]
+
+    def check(self, source: str, record: Record, chunk: int | None) -> None:
+        """Hold a run against what was foretold of it; what it will be asked itself is for the runs after it."""
+        earlier = self.foretold.pop(source, None)
+        if earlier:
+            record.checked = forecast.check(record, earlier, chunk)
+            met = {each.how for each in record.checked}
+            record.foretold += [each for each in earlier if each.how not in met]
+        self.foretold[source] = record.foretold
+        if len(self.foretold) > CELLS:
+            del self.foretold[next(iter(self.foretold))]
 
     @property
     def last(self) -> Record | None:
@@ -363,6 +374,8 @@ class Run:
         if self.record.sites:  # a function that was called in here may have been the last to begin
             self.session.last = self.record
         self.tell(RunEnded(at=time.perf_counter(), status=status))
+        if self.source and self.record.sites:
+            self.session.check(self.source, self.record, self.options.chunk)
         return self.record
 
 
@@ -728,7 +741,7 @@ class SiteRun:
         size = 1
         then = now = clock()
         began = begun if before else now
-        patience = PROBE_S
+        patience = worth.PROBE_S
         deadline = began + patience
         marks = deque([(0, 0.0), (before, now - began)] if before else [(0, 0.0)], maxlen=64)
         self.site.reason = ""

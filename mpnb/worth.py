@@ -32,6 +32,9 @@ OBJECT_S: Final = 2e-6  # to encode a small object here, and decode and watch it
 BYTE_S: Final = 1.5e-9  # to copy a byte into shared memory, and map it
 HOME_BYTE_S: Final = 1.0e-9  # to copy a byte of a result there and out of it again: 0.45 and 0.1 to 0.55 ns measured
 
+PROBE_S: Final = 0.010  # a site's own seconds in the kernel, before it is asked whether the pool would pay
+MANY: Final = 20  # iterations for each worker, of which the kernel runs one more for the sake of the yardstick
+
 BATCH_S: Final = 0.001  # work in a batch of the kernel's own iterations, between two looks at the clock
 
 LOOK_S: Final = 0.04  # work of a worker that a look at the pool needs
@@ -131,7 +134,7 @@ def wants_another(figures: Figures, count: int) -> bool:
 
     Where so many are left that it costs next to nothing.
     """
-    return count < 2 and figures.left >= 20 * figures.workers
+    return count < 2 and figures.left >= MANY * figures.workers
 
 
 def next_batch(size: int, took_s: float) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from built_runs import USUAL
 
-from mpnb.forecast import LONGEST_FIRST
+from mpnb.forecast import LONGEST_FIRST, check
 from mpnb.record import Record, Site
 
 sys.path.insert(0, str(Path(__file__).parent / "browser"))
@@ -56,10 +56,41 @@ def test_the_run_as_it_was():
 def test_another_order():
     """Starting with the longest is worth what it is worth."""
     built = TWINS["a long one last"]
-    run = record_of(replace(built, lengths=tuple(sorted(built.lengths, reverse=True))))
+    ordered = tuple(sorted((*built.lengths, *(0.1,) * 5), reverse=True))
+    run = record_of(replace(built, lengths=ordered, probe=(0, 0.0)))
+
+    assert record_of(built).what_if(order=LONGEST_FIRST, probe=False).wall_s == pytest.approx(run.wall_s, rel=0.05)
+    assert run.wall_s < 0.85 * record_of(built).wall_s
+
+
+def test_in_another_order_the_kernel_begins_with_others():
+    """The longest one is the first that the kernel runs to see whether the pool pays, and one more is its yardstick."""
+    built = TWINS["a long one last"]
+    ordered = tuple(sorted((*built.lengths, *(0.1,) * 5), reverse=True))
+    run = record_of(replace(built, lengths=ordered[2:], probe=(2, (ordered[0] + ordered[1]) / 2)))
 
     assert record_of(built).what_if(order=LONGEST_FIRST).wall_s == pytest.approx(run.wall_s, rel=0.05)
-    assert run.wall_s < 0.85 * record_of(built).wall_s
+    assert run.wall_s > 0.95 * record_of(built).wall_s
+
+
+def test_without_a_probe_the_kernels_iterations_are_the_pools():
+    """What the kernel ran itself goes to the workers, and a probe takes them back."""
+    probed = TWINS["a long probe"]
+    bare = replace(probed, lengths=(0.1,) * 440, probe=(0, 0.0))
+
+    assert record_of(probed).what_if(probe=False).wall_s == pytest.approx(record_of(bare).wall_s, rel=0.02)
+    few = record_of(replace(bare, lengths=(0.1,) * 438, probe=(2, 0.1)))
+    assert record_of(bare).what_if(probe=True).wall_s == pytest.approx(few.wall_s, rel=0.02)
+
+
+def test_a_run_that_does_not_tell_of_contention_says_so():
+    """From a run without a yardstick, another number of workers is foretold on a condition, which is named."""
+    told, silent = record_of(USUAL), record_of(replace(USUAL, probe=(0, 0.0)))
+
+    assert not told.what_if(workers=8).alone
+    assert "slow each other down" in repr(silent.what_if(workers=8))
+    assert not silent.what_if(chunk=3).alone
+    assert not silent.what_if(workers=8, contention=0.1).alone
 
 
 def test_what_shares_memory_is_not_faster_on_more():
@@ -110,3 +141,44 @@ def test_a_run_that_says_nothing():
         old.what_if(workers=2)
     with pytest.raises(ValueError, match="a loop was split"):
         Record([Site(line=1)]).what_if(workers=2)
+
+
+LONG_LAST = (*(0.1,) * 399, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "run", "chunk", "met"),
+    [
+        pytest.param({"workers": 8}, {"workers": 8}, None, True, id="as foretold"),
+        pytest.param({"workers": 8}, {}, None, False, id="other workers"),
+        pytest.param({"chunk": 5}, {}, 5, True, id="chunks"),
+        pytest.param({"chunk": 5}, {}, None, False, id="other chunks"),
+        pytest.param({}, {"lengths": (0.1,) * 300}, None, False, id="fewer iterations"),
+        pytest.param({"probe": False}, {"probe": (0, 0.0), "lengths": (0.1,) * 405}, None, True, id="no probe"),
+        pytest.param({"probe": False}, {}, None, False, id="a probe"),
+        pytest.param(
+            {"order": LONGEST_FIRST}, {"probe": (2, 2.05), "lengths": (0.1,) * 403}, None, True, id="longest first"
+        ),
+        pytest.param({"order": LONGEST_FIRST}, {"lengths": LONG_LAST}, None, False, id="longest last"),
+    ],
+)
+def test_a_forecast_is_held_against_the_run_that_it_is_of(asked, run, chunk, met):
+    """A run under other conditions says nothing of it; in which order one came is told by what its iterations took."""
+    base, after = record_of(USUAL), record_of(replace(USUAL, **run))
+    base.what_if(**asked)
+    found = check(after, base.foretold, chunk)
+
+    assert [each.how for each in found] == [base.foretold[0].how] * met
+    for each in found:
+        assert each.error == pytest.approx(base.foretold[0].error(after))
+    after.checked = found
+    assert Record.from_json(after.to_json()).checked == found
+
+
+def test_a_question_that_is_asked_again_is_kept_once():
+    """The last answer is the one that is held against a run."""
+    run = record_of(USUAL)
+    run.what_if(workers=8, contention=0.5)
+    last = run.what_if(workers=8)
+
+    assert run.foretold == [last]

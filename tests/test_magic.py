@@ -326,6 +326,31 @@ def test_explain_expects_what_the_last_run_measured(loaded):
     assert value(loaded, "out") == list(range(40))
 
 
+def test_what_was_foretold_is_held_against_the_next_run(loaded):
+    """The run that was foretold, and no other, says how far off that was, in its record and under the cell."""
+    loaded.check(
+        "import time, mpnb\nxs = list(range(60))\ndef wait(x):\n    time.sleep(0.01 if x else 0.2)\n    return x"
+    )
+    cell = "out = []\nfor x in xs:\n    out.append(wait(x))"
+    loaded.check(f"%%parallel -n 2\n{cell}")
+    loaded.check(
+        "run = mpnb.last_run()\nforetold = run.what_if(workers=1, probe=False).wall_s, run.what_if(chunk=7).wall_s"
+    )
+    asked = "[(each.foretold_s in foretold, each.error) for each in mpnb.last_run().checked]"
+
+    loaded.check(f"%%parallel -n 2 --no-probe --chunk 3\n{cell}")
+    assert value(loaded, asked) == []
+    result = loaded.check(f"%%parallel -n 1 --no-probe\n{cell}")
+    [(same, error)] = value(loaded, asked)
+    assert same
+    assert abs(error) < 0.3
+    assert "what if on 1 worker, without a probe: ≈" in result.displays[-1]["data"]["text/html"]
+    loaded.check(f"%%parallel -n 1 --no-probe\n{cell}")
+    assert value(loaded, asked) == []
+    loaded.check(f"%%parallel -n 2 --chunk 7\n{cell}")
+    assert [same for same, _ in value(loaded, asked)] == [True]
+
+
 BLAS = """import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 threadpool_limits(2, user_api="blas")

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import mpnb
-from mpnb.scalability import Law, Point, Scaling, find_knee, fit
+from mpnb.laws import Law, Point, Scaling, find_knee, fit
 
 mpl.use("agg")
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16)

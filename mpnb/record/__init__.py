@@ -28,7 +28,7 @@ from mpnb.record.books import (
 )
 from mpnb.record.lanes import CHECK, DECODE, ENCODE, FAILED, KINDS, TASK, Lane, Span
 from mpnb.record.run import Record, load_run
-from mpnb.record.sites import TOO_SMALL, Progress, Site, round_seconds
+from mpnb.record.sites import TOO_SMALL, Checked, Progress, Site, round_seconds
 
 __all__ = [
     "ALONE",
@@ -51,6 +51,7 @@ __all__ = [
     "UNEVEN",
     "USEFUL",
     "WAITING",
+    "Checked",
     "Lane",
     "Progress",
     "Record",

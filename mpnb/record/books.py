@@ -84,6 +84,7 @@ _CLOSE: Final = 0.1  # of an estimate, within which it is to be
 _NINE_IN_TEN: Final = 1.64  # standard deviations, within which so many lie
 _PARTS: Final = 4  # of a job that are compared, to see whether its iterations grow
 _LONG_S: Final = 0.1  # an iteration in which what is cold at first takes no part worth speaking of
+_NEWS: Final = 1.1  # as many iterations again are a reason to judge anew, while the job goes on
 _DRIFT: Final = 1.25  # as many times longer they are in one of them, then
 
 
@@ -226,6 +227,7 @@ class Job:
     warmed: float = 0.0
     yardstick: float = 1.0
     certain: bool = False  # what an iteration takes alone is known well enough
+    judged: int = 0  # from so many iterations
     longest_end: float = -1.0  # of the site's longest iteration, where this job ran it
 
     @property
@@ -347,7 +349,9 @@ class Job:
         if limit is not None:
             self.wasted = self.times.beyond(limit if self.limit is None else min(limit, self.limit))
         self.warmed = self._warmed(alone)
-        self.yardstick, self.certain = self._scale(alone_s, alone, warm=warm)
+        if self.end is not None or self.rest >= _NEWS * self.judged:
+            self.yardstick, self.certain = self._scale(alone_s, alone, warm=warm)
+            self.judged = self.rest
 
     def _spread(self) -> tuple[float, float]:
         """Mean and standard deviation of the iterations that were not the first of their worker."""

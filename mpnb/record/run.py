@@ -48,7 +48,7 @@ from mpnb.record.lanes import (
     packed,
     unpacked,
 )
-from mpnb.record.sites import TOO_SMALL, Progress, Site, round_seconds
+from mpnb.record.sites import TOO_SMALL, Checked, Progress, Site, round_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from mpnb.report import Finding
 
 MAX_POINTS: Final = 400  # of the speedup curve
+MAX_FORETOLD: Final = 15  # forecasts of a run that are kept besides the last one
 MAX_ENCODES: Final = 2048  # intervals in which the kernel encoded
 MAX_SAVED: Final = 20_000  # times of iterations in a file, of all sites
 MAX_DEATHS: Final = 100  # that are marked in the lanes
@@ -93,6 +94,8 @@ class Record:
         self.seed: int | None = None  # what `--seed` said
         self.workers = workers
         self.finished: dict[int, object] = {}
+        self.foretold: list[Forecast] = []  # what it was asked for: held against the cell's next run under these terms
+        self.checked: list[Checked] = []  # what earlier runs of the cell had foretold of this one
         self.status = "running"
         self.started: float | None = None
         self.ended: float | None = None
@@ -646,6 +649,7 @@ class Record:
         workers: int | None = None,
         order: str = "as it was",
         chunk: int | None = None,
+        probe: bool | None = None,
         contention: float | None = None,
     ) -> Forecast:
         """Tell how long the run would take under other conditions, by playing it again on paper.
@@ -658,6 +662,9 @@ class Record:
             ``as it was``, ``longest first`` or ``shortest first``.
         chunk
             Iterations in a chunk; None where the scheduler decides.
+        probe
+            Whether the kernel runs the first iterations, as it does without ``--no-probe``: in another order, others.
+            As it was where it is None.
         contention
             How much longer an iteration takes for each worker beside it, where you know it: 0.1 is a tenth. Else it is
             what the run's own iterations in the kernel and in the workers tell, which may be nothing.
@@ -665,11 +672,14 @@ class Record:
         Returns
         -------
         Forecast
-            Its `wall_s` and `speedup`; once the cell has run so, `forecast.error(mpnb.last_run())` says how far off.
+            Its `wall_s` and `speedup`. Once the cell has run so, `mpnb.last_run().checked` says how far off it was, and
+            so do the details under the cell.
         """
         from mpnb import forecast
 
-        return forecast.what_if(self, workers=workers, order=order, chunk=chunk, contention=contention)
+        found = forecast.what_if(self, workers=workers, order=order, chunk=chunk, probe=probe, contention=contention)
+        self.foretold[:] = [*[each for each in self.foretold if each.how != found.how][-MAX_FORETOLD:], found]
+        return found
 
     # -------------------------------------------------------------------------------------------------------- saved
 
@@ -687,6 +697,7 @@ class Record:
                 "current": self.current,
                 "done": self._done,
                 "died": self.died,
+                "checked": [asdict(each) for each in self.checked],
                 "curve": [[round(t, 4), round(value, 4)] for t, value in self.curve],
                 "kinds": list(KINDS),
                 "kernel": packed(self.kernel),
@@ -716,6 +727,7 @@ class Record:
         record._now = record.ended or 0.0
         record.current, record._done = data.get("current"), data.get("done", 0)
         record.died = data.get("died", 0)
+        record.checked = [Checked(**each) for each in data.get("checked", [])]
         record.curve = [(t, value) for t, value in data.get("curve", [])]
         kinds = data.get("kinds", KINDS)
         record.kernel = unpacked(data.get("kernel", []), kinds)

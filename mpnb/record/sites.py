@@ -154,6 +154,25 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """What `what_if` had foretold of a run, and what it took: `how` are the conditions, in words."""
+
+    how: str
+    foretold_s: float
+    measured_s: float
+
+    @property
+    def error(self) -> float:
+        """How far off it was: 0.1 where a tenth more was foretold, -0.1 where a tenth less."""
+        return self.foretold_s / self.measured_s - 1
+
+    def __str__(self) -> str:
+        """All of it, in a line."""
+        foretold, measured = round_seconds(self.foretold_s), round_seconds(self.measured_s)
+        return f"what if {self.how}: ≈{foretold} foretold, {measured} measured, {self.error:+.0%}"
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a site is. `rate` is iterations per second, lately; None is: not known."""
 

@@ -150,7 +150,7 @@ _WORDS: Final = {
     ),
     _ONE_LONG: (
         "{cores} waited at the end: iteration {number:,} alone took {longest} of {job}.",
-        "Start long ones first (sorted(…, key=…, reverse=True)), or split it.",
+        "Start long ones first (sorted(…, key=…, reverse=True), --no-probe so that a worker runs it), or split it.",
     ),
     books.IDLE: (
         "{cores} never got an iteration: there were only {iterations}, and they went to the others.",

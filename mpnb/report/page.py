@@ -178,6 +178,7 @@ def _losses_html(record: Record) -> str:
         f'aria-label="{spoken}">{bar}</div>'
         f'<div style="display:flex;flex-wrap:wrap;gap:2px 16px;font-size:11.5px;margin-top:5px">{legend}</div>'
         + (f'<div style="margin-top:6px">{escape(sentence)}</div>' if sentence else "")
+        + "".join(f'<div style="margin-top:6px;color:{MUTED}">{escape(str(each))}</div>' for each in record.checked)
         + "</div>"
     )
 

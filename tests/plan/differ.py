@@ -480,7 +480,7 @@ class Bench:
             if way.startswith("watched") or way.endswith("mixed"):
                 patch.setattr(brief.Short, "_may_pay", lambda _self, _seconds, count, _total: count >= 2)
                 patch.setattr(session.SiteRun, "_pays", lambda _self, _seconds, count, _total: count >= 2)
-                patch.setattr(session, "PROBE_S", 0.0)
+                patch.setattr(worth, "PROBE_S", 0.0)
             if way.startswith("watched"):
                 patch.setattr(worth, "is_tail", lambda _seconds, _count, _total: False)
             if way.endswith("rest"):
