@@ -168,6 +168,8 @@ OTHER_MAGICS = [
     (f"%%parallel --no-probe\n%env MPNB_TEST=1\n{SQUARES}", r"env: MPNB_TEST=1\n", {"squares": SQUARED}, [3]),
     (f"%%parallel --no-probe\n{SQUARES}\n!echo below", r"below\r?\n", {"squares": SQUARED}, [2]),
     (f"%%parallel --no-probe\nword = !echo said\n{SQUARES}", r"", {"squares": SQUARED, "list(word)": ["said"]}, [3]),
+    (f"%%parallel --no-probe\n%reset -f\n{SQUARES}", r"", {"squares": SQUARED}, None),
+    (f"%%parallel --no-probe\n%reset_selective -f _mp\n{SQUARES}", r"", {"squares": SQUARED}, None),
     ("%%parallel\n%%bash\necho said by bash", r"said by bash\n", {}, None),
     (
         "%%parallel\n%%writefile made.txt\nfor x in y:",

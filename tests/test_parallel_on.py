@@ -218,6 +218,13 @@ def test_it_says_whether_it_is_on_and_with_what(loaded):
     assert "is off" in loaded.check("%parallel").stdout
 
 
+def test_a_cell_that_takes_all_names_away_is_left_alone(loaded):
+    """`%reset` in the middle of a cell: its loops are the plain ones."""
+    loaded.check("%parallel on -n 2")
+    assert loaded.check("x = 1\n%reset -f\n[i * i for i in range(4)]").result_text == "[0, 1, 4, 9]"
+    assert loaded.check("[i + 1 for i in range(4)]").result_text == "[1, 2, 3, 4]"
+
+
 def test_on_is_for_the_cells_after_it(loaded):
     """`%parallel on` in a cell with other code leaves that code alone, and so does `off`."""
     loaded.check("%parallel on --no-probe\nr = [x for x in range(3)]")

@@ -38,6 +38,8 @@ CONSUMERS: Final = frozenset({"list", "sum", "max", "min", "sorted", "dict", "se
 USE_UP: Final = EAGER.keys() - {"starmap"}
 #: With one of these in a cell, its names could be seen while it runs: it is left alone.
 SEES_NAMES: Final = frozenset({"globals", "locals", "vars", "dir", "exec", "eval"})
+#: With one of these magics in a cell, its names are gone while it runs, the one that a split loop speaks to as well.
+TAKES_NAMES: Final = frozenset({"reset", "reset_selective"})
 
 
 #: What a site can be, or begin with; a call counts by the name of what is called.
@@ -69,10 +71,14 @@ def read_cell(tree: ast.Module) -> CellPlan:
 
 
 def _read(tree: ast.Module) -> CellPlan:
-    seeing = next((n for n in walked(tree) if isinstance(n, ast.Name) and n.id in SEES_NAMES), None)
-    if seeing is not None:
-        why = f"nothing is split: line {seeing.lineno} uses {seeing.id}(), which sees every name of the cell"
-        return CellPlan(tree, [], why)
+    for node in walked(tree):
+        match node:
+            case ast.Name(name) if name in SEES_NAMES:
+                why = f"nothing is split: line {node.lineno} uses {name}(), which sees every name of the cell"
+                return CellPlan(tree, [], why)
+            case ast.Call(ast.Attribute(attr="run_line_magic"), [ast.Constant(magic), *_]) if magic in TAKES_NAMES:
+                why = f"nothing is split: line {node.lineno} is %{magic}, which takes every name of the cell away"
+                return CellPlan(tree, [], why)
     finder = _SiteFinder()
     body: list[ast.stmt] = [finder.visit(statement) for statement in tree.body]
     match tree.body, body:

@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from mpnb.plan.cell import CONSUMERS, SEES_NAMES, USE_UP, Rebuilder, may_have_sites
+from mpnb.plan.cell import CONSUMERS, SEES_NAMES, TAKES_NAMES, USE_UP, Rebuilder, may_have_sites
 from mpnb.plan.loops import is_wrapper
 from mpnb.plan.names import Comprehension
 from mpnb.plan.nodes import alike, placed
@@ -34,7 +34,7 @@ _LOAD: Final = ast.Load()
 #: Without one of these in its text, a cell has nothing that is split.
 _WORDS: Final = ("for", "map", "filter", "apply")
 #: In a cell with one of these words, what its loops are has to be known before it runs.
-_FIRST: Final = re.compile(rf"\b(?:{'|'.join(sorted(SEES_NAMES))}|await|async)\b")
+_FIRST: Final = re.compile(rf"\b(?:{'|'.join(sorted(SEES_NAMES | TAKES_NAMES))}|await|async)\b")
 
 
 @dataclass(frozen=True, slots=True)
