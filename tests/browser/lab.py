@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real browser: a server in a folder of its own, a notebook opened, its cells run."""
+"""A real JupyterLab or Notebook 7 and a real browser: a server in a folder of its own, a notebook opened, its cells run."""
 
 from __future__ import annotations
 
@@ -36,25 +36,39 @@ IDLE = """() => {
 
 @dataclass
 class Server:
-    """A running JupyterLab."""
+    """A running JupyterLab, which serves Notebook 7 as well."""
 
     url: str
     folder: Path
     _opened: int = 0
 
-    def open(self, page: Page, cells: list[str], *, dark: bool = False) -> Notebook:
-        """Write a notebook, open it, and wait until its kernel answers."""
+    def open(
+        self,
+        page: Page,
+        cells: list[str],
+        *,
+        dark: bool = False,
+        lab: bool = True,
+        outputs: dict[int, dict[str, str]] | None = None,
+    ) -> Notebook:
+        """Write a notebook, open it in JupyterLab or in Notebook 7, and wait until its kernel answers.
+
+        `outputs` are what some cells show already, as when they had been run, and the notebook saved.
+        """
         self._opened += 1
         name = f"nb{self._opened}.ipynb"
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (PRELUDE, *cells)])
+        for cell, data in (outputs or {}).items():
+            notebook.cells[cell].outputs = [nbformat.v4.new_output("display_data", data)]
         # without it, JupyterLab would ask which kernel
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, self.folder / name)
-        page.goto(f"{self.url}/lab/workspaces/w{self._opened}/tree/{name}")
+        page.goto(f"{self.url}/lab/workspaces/w{self._opened}/tree/{name}" if lab else f"{self.url}/notebooks/{name}")
         page.wait_for_selector(".jp-NotebookPanel .jp-Notebook .jp-Cell", timeout=60_000)
-        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
-        page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
-        page.wait_for_selector(f"body[data-jp-theme-name='{theme}']", state="attached", timeout=60_000)
+        if lab:
+            theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+            page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+            page.wait_for_selector(f"body[data-jp-theme-name='{theme}']", state="attached", timeout=60_000)
         page.wait_for_function(IDLE, timeout=60_000)
         return Notebook(page, self.folder / name)
 
@@ -136,6 +150,7 @@ def server(folder: Path) -> Iterator[Server]:
         [
             *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--expose-app-in-browser"),
             *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={notebooks}"),
+            "--JupyterNotebookApp.expose_app_in_browser=True",
             *("--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True"),
         ],
         env=environ,

@@ -189,10 +189,19 @@ def play(record: Record, dashboard: Any, made: list[Event], *, until: Any = None
         record.add(type(event)(**fields))
 
 
-def show(cores: int = 4, allowed: int | None = None, quota: float | None = None, **options: Any) -> Record:
-    """Show a made-up run in the notebook that calls this, in real time, until it ends or Stop is clicked."""
+def show(
+    cores: int = 4, allowed: int | None = None, quota: float | None = None, earlier: int = 0, **options: Any
+) -> Record:
+    """Show a made-up run in the notebook that calls this, in real time, until it ends or Stop is clicked.
+
+    `earlier` runs of the same cell have been before it, on fewer workers.
+    """
     from mpnb.dashboard import Dashboard
 
+    for n in range(earlier):
+        fewer = max(2, int(options.get("workers", 4)) * (n + 1) // (earlier + 1))
+        past = record_of(events(**{**options, "workers": fewer, "seed": n + 7, "packing": 0.2}))
+        Dashboard(past, on_stop=lambda: None, key="synthetic", cell=f"synthetic {options}", mode="none").finish()
     made = events(**options)
     clicked: list[tuple[float, str]] = []
     record = Record([site()])
