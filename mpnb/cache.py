@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Final, TypeVar
 
-from mpnb.buffers import Block, aligned, lent
+from mpnb.buffers import KEPT_FOR, Block, Stock, aligned, lent
 
-_KEPT_FOR: Final = 4  # jobs for which an unused block is kept
+STOCK_NBYTES: Final = 256 << 20  # of the blocks for arguments that are kept for the next ones
 
 Name = str
 _Made = TypeVar("_Made")
@@ -91,12 +91,14 @@ class EncodeCache:
         self._members: dict[int, tuple[Any, list[int]]] = {}
         self._constants: dict[int, tuple[Any, list[int] | None, dict[str, tuple[str, Any]]]] = {}
         self._jobs = 0
+        self.stock = Stock(STOCK_NBYTES)  # for what is copied on the other side
         self.held: dict[Name, int] = {}  # bytes that the workers hold of a name
 
     def begin(self) -> None:
         """Begin a job: blocks that the last few jobs did not use are let go."""
         self._jobs += 1
-        self._blocks = {key: kept for key, kept in self._blocks.items() if self._jobs - kept[1] <= _KEPT_FOR}
+        self.stock.begin()
+        self._blocks = {key: kept for key, kept in self._blocks.items() if self._jobs - kept[1] <= KEPT_FOR}
 
     def script(self, code: CodeType) -> Script:
         """Marshalled code and the names in it."""

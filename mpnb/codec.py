@@ -342,6 +342,7 @@ class Encoder(pickle.Pickler):
         self.scripts: dict[int, Script] = {}  # notebook code met so far
         self.modules: dict[str, ModuleType] = {}  # modules met so far, directly or by something in them
         self.arrays: list[Any] = []
+        self.array_buffers = 0  # out-of-band buffers that become arrays, which a decoder that owns its arrays copies
         self.of_pandas: dict[int, Any] = {}  # arrays inside pandas objects, by id
         self._cells: set[int] = set()
         self.classes: list[type] = []  # importable ones
@@ -558,7 +559,13 @@ class Encoder(pickle.Pickler):
         if type(array) is not numpy.ndarray or dtype.hasobject or dtype.itemsize == 0:
             return self.reduce_odd_array(array)
         buffer, strides, offset = memory_of(array)
+        self.array_buffers += buffer.nbytes >= OUT_OF_BAND
         return make_array, (pickle.PickleBuffer(buffer), dtype, array.shape, strides, offset, array.flags.writeable)
+
+    @property
+    def is_arrays(self) -> bool:
+        """Whether all that left the pickle are the buffers of arrays."""
+        return len(self.buffers or ()) == self.array_buffers
 
     def reduce_odd_array(self, array: Any) -> Any:
         """An array of objects, or of a subclass: numpy's own way, and read-only on the other side."""

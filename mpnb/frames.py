@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mpnb.buffers import Block, aligned, is_lending, is_portable, lent
+from mpnb.buffers import Block, Stock, aligned, is_lending, is_portable, lent
 from mpnb.cache import EncodeCache, address_of
 
 OUT_OF_BAND: Final = 64 * 1024  # buffers from this size on leave the pickle
@@ -50,9 +50,18 @@ class Part:
 
 
 def write_frame(
-    kind: str, details: Any, body: bytes, buffers: Sequence[Any], cache: EncodeCache | None = None
+    kind: str,
+    details: Any,
+    body: bytes,
+    buffers: Sequence[Any],
+    cache: EncodeCache | None = None,
+    stock: Stock | None = None,
 ) -> Frame:
-    """Put a pickle and its out-of-band buffers into a frame: the buffers into as few blocks as is sensible."""
+    """Put a pickle and its out-of-band buffers into a frame: the buffers into as few blocks as is sensible.
+
+    The blocks are kept in a cache, or come from a stock where whoever reads the frame copies every buffer.
+    """
+    make = cache.block if cache is not None else stock.block if stock is not None else Block.create
     groups: list[list[int]] = []
     rest: list[int] = []
     blocks: list[Block] = []
@@ -72,7 +81,7 @@ def write_frame(
     for group in groups:
         pieces = [buffers[number] for number in group]
         try:
-            blocks.append(Block.create(pieces) if cache is None else cache.block(pieces))
+            blocks.append(make(pieces))
         except OSError:
             loose += group
             continue

@@ -31,6 +31,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from mpnb import events, interpreter, scheduler, wire
+from mpnb.buffers import Readers
 from mpnb.cores import usable_cores
 from mpnb.errors import MpnbError, PoolBrokenError, TaskTimeoutError, WorkerDiedError
 from mpnb.frames import Frame, Part
@@ -98,11 +99,12 @@ class _Process:
     sock: socket.socket
     word: memoryview
     started_at: float
+    incoming: wire.Incoming
+    readers: Readers = field(default_factory=Readers)
     pid: int | None = None
     pidfd: int | None = None
     popen: subprocess.Popen[bytes] | None = None
     template: Template | None = None  # that it is forked from
-    incoming: wire.Incoming = field(default_factory=wire.Incoming)
     outgoing: deque[wire.Outgoing] = field(default_factory=deque)
     history: list[events.Event] = field(default_factory=list)
     jobs: set[int] = field(default_factory=set)
@@ -457,7 +459,7 @@ class Hands:
     def _send(
         self, process: _Process, note: wire.Note, frames: tuple[Frame, ...] = (), fds: tuple[int, ...] = ()
     ) -> None:
-        process.outgoing.append(wire.Outgoing(wire.Message(note, frames, fds)))
+        process.outgoing.append(wire.Outgoing(wire.Message(note, frames, fds), process.readers))
         if len(process.outgoing) == 1:
             self._flush(process)
 
@@ -561,7 +563,7 @@ class Hands:
         ours.setblocking(False)
         word_fd = _anonymous_page()
         word = memoryview(mmap.mmap(word_fd, mmap.PAGESIZE)).cast("q")
-        process = self._processes[number] = _Process(number, ours, word, time.perf_counter())
+        process = self._processes[number] = _Process(number, ours, word, time.perf_counter(), wire.Incoming(word))
         self._selector.register(ours, selectors.EVENT_READ, lambda mask: self._serve(process, mask))
         try:
             if not hasattr(os, "fork") or not self._ask_template(process, theirs.fileno(), word_fd):
@@ -613,6 +615,7 @@ class Hands:
         self._selector.register(ours, selectors.EVENT_READ, lambda mask: self._serve(process, mask))
         word_fd = _anonymous_page()
         process.word = memoryview(mmap.mmap(word_fd, mmap.PAGESIZE)).cast("q")
+        process.incoming = wire.Incoming(process.word)
         self._start_fresh(process, theirs.fileno(), word_fd)
         theirs.close()
         os.close(word_fd)

@@ -254,7 +254,9 @@ class JobEncoder:
         for number, thing in memo.values():
             objects[number] = thing
         self._of_pandas.update(encoder.of_pandas)
-        frame = write_frame("chunk", (primed, list(names)), file.getvalue(), buffers or ())
+        # Only of calls all arrays of a chunk are copied in the worker, and its other buffers never.
+        stock = self._cache.stock if self._job.calls and encoder.is_arrays else None
+        frame = write_frame("chunk", (primed, list(names)), file.getvalue(), buffers or (), stock=stock)
         return frame, ItemsMemo(objects)
 
     def values(self, _frame: Frame) -> list[Any] | None:

@@ -29,7 +29,7 @@ from typing import Any, Final
 from mpnb import blas, plain, surroundings
 from mpnb.arrays import copies_on_write
 from mpnb.blame import Unsendable, located
-from mpnb.buffers import is_portable
+from mpnb.buffers import Stock, is_portable
 from mpnb.cache import EncodeCache, global_names
 from mpnb.codec import LASTING, Decoder, Encoder, find_importable, make_view
 from mpnb.collector import collector_paused
@@ -240,6 +240,8 @@ class Mirror:
     ----------
     namespace
         The dict to own; by default that of `__main__`. Everything in it but names with two underscores is unbound.
+    stock
+        Where blocks for big results come from.
 
     Attributes
     ----------
@@ -254,7 +256,10 @@ class Mirror:
     has_plain_items = False  # in the chunk that was decoded last
     _by_value = False  # a call's arguments and result are copies, and nothing of them is watched
 
-    def __init__(self, namespace: dict[str, Any] | None = None, *, nets: bool = True) -> None:
+    def __init__(
+        self, namespace: dict[str, Any] | None = None, *, nets: bool = True, stock: Stock | None = None
+    ) -> None:
+        self._stock = stock
         self._main: dict[str, Any] = vars(sys.modules["__main__"]) if namespace is None else namespace
         self._replaced: list[tuple[Any, str, Any]] = []  # what libraries had before the notebook's values
         self._cache = EncodeCache()
@@ -313,6 +318,8 @@ class Mirror:
     def bind(self, parts: Sequence[Part], *, own: bool = False) -> None:
         """As `load`, and remember nothing to compare with; with `own`, arrays get memory of their own."""
         self._forget()
+        if self._stock is not None:
+            self._stock.begin()
         state: surroundings.State = {}
         constants: Constants = {}
         described: Descriptions = {}
@@ -503,7 +510,8 @@ class Mirror:
             self._hot = dict.fromkeys(hot)
         if len(places) == len(self._chunk):
             places = None
-        return write_frame("effects", (hot, places), file.getvalue(), buffers or ())
+        stock = self._stock if encoder.is_arrays else None  # all of which the kernel copies
+        return write_frame("effects", (hot, places), file.getvalue(), buffers or (), stock=stock)
 
     def check(self) -> str | None:
         """Say in a clause what tasks changed since `decode_items` that a worker must not change; or None."""

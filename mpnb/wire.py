@@ -1,7 +1,8 @@
 """Messages over a socket pair: a note, frames of bytes, and file descriptors. Knows no process and no job.
 
-    8 bytes: length of the plan │ 4 bytes: descriptors │ plan: pickle of (note, [(head, [block …]) …]) │ heads
+    8 bytes: length of the plan │ 4 bytes: descriptors │ plan: pickle of (note, [(head, [block …]) …], gone) │ heads
 
+Of a head the plan says the size, of a block its size, and how it is found where it is of a stock (`mpnb.buffers`).
 Descriptors go as SCM_RIGHTS with the first bytes, at most `MAX_FDS` with each (the system's limit is 253).
 """
 
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mpnb.buffers import Block
+from mpnb.buffers import Block, Readers, Stocked
 from mpnb.frames import Frame
 
 MAX_FDS: Final = 200
@@ -27,6 +28,8 @@ _FD_SIZE: Final = array.array("i").itemsize
 _CLOEXEC: Final[int] = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 Note = tuple[Any, ...]
+Place = tuple[int, tuple[int, int, int] | None]  # of a block: size; of one of a stock, key, flag, and size where new
+Plan = tuple[Note, list[tuple[int, list[Place]]], tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +46,34 @@ class Outgoing:
     """A message on its way; it holds its frames, so that their descriptors stay open until they are sent."""
 
     message: Message
+    readers: Readers | None = None  # of the other side
     segments: deque[tuple[memoryview, tuple[int, ...]]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        frames = self.message.frames
-        plan = pickle.dumps(
-            (self.message.note, [(len(frame.head), [block.nbytes for block in frame.blocks]) for frame in frames]),
-            protocol=5,
-        )
-        fds = [*self.message.fds, *(block.fd for frame in frames for block in frame.blocks)]
+        fds = list(self.message.fds)
+        shapes = [
+            (len(frame.head), [self._place(block, fds) for block in frame.blocks]) for frame in self.message.frames
+        ]
+        gone = () if self.readers is None else self.readers.take_gone()
+        plan = pickle.dumps((self.message.note, shapes, gone), protocol=5)
         start = memoryview(_PREFIX.pack(len(plan), len(fds)) + plan)
         # Every group of descriptors needs a byte to travel with; the plan has more than one for each.
         while len(fds) > MAX_FDS:
             self.segments.append((start[:1], tuple(fds[:MAX_FDS])))
             start, fds = start[1:], fds[MAX_FDS:]
         self.segments.append((start, tuple(fds)))
-        self.segments.extend((memoryview(frame.head), ()) for frame in frames if frame.head)
+        self.segments.extend((memoryview(frame.head), ()) for frame in self.message.frames if frame.head)
+
+    def _place(self, block: Block, fds: list[int]) -> Place:
+        """How the other side finds a block; its descriptor is added to `fds` where it is needed."""
+        kept = block.kept
+        if kept is None or self.readers is None:
+            fds.append(block.fd)
+            return block.nbytes, None
+        is_new = self.readers.is_new(kept)
+        if is_new:
+            fds.append(block.fd)
+        return block.nbytes, (kept.key, kept.flag, kept.nbytes if is_new else 0)
 
     def push(self, sock: socket.socket, flags: int = 0) -> None:
         """Send all; with MSG_DONTWAIT in `flags`, as much as the socket takes before it raises BlockingIOError."""
@@ -75,15 +90,22 @@ class Outgoing:
 
 
 class Incoming:
-    """Bytes and descriptors in, whole messages out."""
+    """Bytes and descriptors in, whole messages out.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    word
+        Where the flags of the blocks are that come from the other side's stock.
+    """
+
+    def __init__(self, word: memoryview | None = None) -> None:
+        self._stocked = Stocked(word)
         self._data: deque[memoryview] = deque()
         self._have = 0
         self._need = _PREFIX.size
         self._fds: deque[int] = deque()
         self._nfds = 0
-        self._plan: tuple[Note, list[tuple[int, list[int]]]] | None = None
+        self._plan: Plan | None = None
         self._in_plan = False
 
     def pull(self, sock: socket.socket) -> list[Message] | None:
@@ -119,16 +141,21 @@ class Incoming:
                 self._in_plan = True
         return messages
 
-    def _message(self, plan: tuple[Note, list[tuple[int, list[int]]]]) -> Message:
-        note, shapes = plan
-        bare = self._nfds - sum(len(blocks) for _, blocks in shapes)
-        fds = tuple(self._fds.popleft() for _ in range(bare))
-        frames = tuple(
-            Frame(self._take(nbytes), tuple(Block.from_fd(self._fds.popleft(), size) for size in blocks))
-            for nbytes, blocks in shapes
-        )
+    def _message(self, plan: Plan) -> Message:
+        note, shapes, gone = plan
+        named = sum(stocked is None or stocked[2] > 0 for _, places in shapes for _, stocked in places)
+        fds = tuple(self._fds.popleft() for _ in range(self._nfds - named))
+        frames = tuple(Frame(self._take(nbytes), tuple(map(self._block, places))) for nbytes, places in shapes)
+        self._stocked.let_go(gone)
         self._plan, self._in_plan, self._need = None, False, _PREFIX.size
         return Message(note, frames, fds)
+
+    def _block(self, place: Place) -> Block:
+        nbytes, stocked = place
+        if stocked is None:
+            return Block.from_fd(self._fds.popleft(), nbytes)
+        key, flag, size = stocked
+        return self._stocked.block(key, flag, nbytes, self._fds.popleft() if size else -1, size)
 
     def _take(self, nbytes: int) -> bytes:
         self._have -= nbytes
@@ -143,8 +170,14 @@ class Incoming:
         return b"".join(parts)
 
 
-def send(sock: socket.socket, note: Note, frames: Sequence[Frame] = (), fds: Sequence[int] = ()) -> int:
+def send(
+    sock: socket.socket,
+    note: Note,
+    frames: Sequence[Frame] = (),
+    fds: Sequence[int] = (),
+    readers: Readers | None = None,
+) -> int:
     """Send one message on a blocking socket; returns its bytes without those of its blocks."""
-    outgoing = Outgoing(Message(note, tuple(frames), tuple(fds)))
+    outgoing = Outgoing(Message(note, tuple(frames), tuple(fds)), readers)
     outgoing.push(sock)
     return sum(len(frame.head) for frame in frames)

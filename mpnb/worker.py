@@ -35,6 +35,7 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from mpnb import blas, drafts, plain, surroundings, wire
+from mpnb.buffers import Readers, Stock
 from mpnb.engine import STDERR, STDOUT, WARNED, Effects, turn
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part, write_frame
@@ -49,6 +50,7 @@ SMALL_NBYTES: Final = 1 << 20  # of a batch
 EXTRA: Final = Weight(1000, 1 << 20)  # the most that an iteration of LONG_S sends home without need
 STRIP_S: Final = 0.001  # work that a worker takes out of a chunk at a time, and won't give back
 STRIP_GROWTH: Final = 8
+STOCK_NBYTES: Final = 128 << 20  # of the blocks for results that are kept for the next ones
 MOST_PLAIN: Final = 1 << 20  # a larger result may have a memory block
 KEPT_NBYTES: Final = 32 << 20  # the most that glibc allows for; of larger blocks each is mapped by itself
 _M_TRIM_THRESHOLD: Final = -1  # malloc.h
@@ -170,13 +172,15 @@ class Worker:
     sock
         The socket to the kernel.
     word
-        What the kernel sees too: the number of the running iteration plus one, or zero; how many were begun.
+        What the kernel sees too: the number of the running iteration plus one, or zero; how many were begun; and the
+        flags of the stock of blocks.
     """
 
     def __init__(self, sock: socket.socket, word: memoryview) -> None:
         self._sock = sock
         self._word = word
-        self._mirror = Mirror()
+        self._readers = Readers()
+        self._mirror = Mirror(stock=Stock(STOCK_NBYTES, word))
         self._parts: dict[bytes, Part] = {}
         self._jobs: dict[
             int, tuple[tuple[bool, bool, bool, bool], tuple[bytes, ...]]
@@ -685,7 +689,7 @@ class Worker:
     def _send(self, note: wire.Note, frames: Iterable[Frame] = ()) -> None:
         try:
             with self._sending:
-                wire.send(self._sock, note, tuple(frames))
+                wire.send(self._sock, note, tuple(frames), readers=self._readers)
         except ConnectionError:
             os._exit(0)  # the kernel is gone
 

@@ -53,14 +53,14 @@ MAY_IMPORT = {
     # inside a worker
     "tasks": "",
     "drafts": "engine surroundings",
-    "worker": "errors blas drafts engine surroundings frames namespace plain tasks weight wire",
+    "worker": "errors blas buffers drafts engine surroundings frames namespace plain tasks weight wire",
     "template": "blas modules wire worker",
     # the kernel's side of the pool
     "scheduler": "events",
     "imports": "surroundings modules",
     "base": "wire interpreter",
     "templates": "base wire interpreter",
-    "hands": "errors events cores frames mailbox wire scheduler interpreter templates",
+    "hands": "errors events buffers cores frames mailbox wire scheduler interpreter templates",
     "calls": "plain budget errors engine cache frames blame codec jobs parcels tasks",
     "running": "errors events engine frames jobs scheduler hands",
     "results": "errors engine jobs scheduler hands running calls",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import socket
 from collections.abc import Iterator
 
 import pytest
 
-from mpnb.buffers import ALIGNMENT, Block, aligned, is_portable
+from mpnb import wire
+from mpnb.buffers import ALIGNMENT, KEPT_FOR, Block, Readers, Stock, aligned, is_portable
 from mpnb.cache import EncodeCache
-from mpnb.frames import read_frame, write_frame
+from mpnb.frames import Frame, read_frame, write_frame
 
 pytestmark = pytest.mark.skipif(is_portable(), reason="no memfd_create here: buffers travel in band")
 
@@ -104,3 +106,125 @@ def test_what_gets_no_block_goes_in_band(sizes: list[int], blocks: int, body: by
     assert views == pieces
     for view in views:
         assert view.readonly
+
+
+# ---------------------------------------------------------------- blocks that are used again
+
+KB = 1 << 10
+
+
+class Side:
+    """A stock, and a reader at the other end of a socket pair."""
+
+    def __init__(self, most_nbytes: int = 1 << 20) -> None:
+        self.word = memoryview(bytearray(4096)).cast("q")
+        self.stock = Stock(most_nbytes, self.word)
+        self.readers = Readers()
+        self.incoming = wire.Incoming(self.word)
+        self.ours, self.theirs = socket.socketpair()
+
+    def send(self, content: bytes) -> tuple[Block, int]:
+        """Send a block with this content: what has come of it, and how many descriptors that took."""
+        block = self.stock.block([content])
+        outgoing = wire.Outgoing(wire.Message(("batch",), (Frame(b"", (block,)),)), self.readers)
+        fds = sum(len(fds) for _, fds in outgoing.segments)
+        outgoing.push(self.ours)
+        messages: list[wire.Message] = []
+        while not messages:
+            messages += self.incoming.pull(self.theirs) or []
+        received = messages[0].frames[0].blocks[0]
+        assert bytes(received.view()[: len(content)]) == content
+        return received, fds
+
+    def close(self) -> None:
+        """End it."""
+        self.ours.close()
+        self.theirs.close()
+
+
+@pytest.fixture
+def side() -> Iterator[Side]:
+    """A stock of a megabyte, and its reader."""
+    made = Side()
+    yield made
+    made.close()
+
+
+def test_a_block_is_filled_again_when_nobody_has_it(side: Side) -> None:
+    """And travels without a descriptor then: both sides have it mapped."""
+    first, fds = side.send(b"a" * 100 * KB)
+    assert fds == 1
+    del first
+    for content in (b"b" * 100 * KB, b"c" * 70 * KB, b"d" * 104 * KB):  # it holds an eighth more
+        received, fds = side.send(content)
+        assert fds == 0
+        del received
+    assert side.send(b"e" * 200 * KB)[1] == 1
+
+
+@pytest.mark.parametrize("held", ["by its reader", "here"])
+def test_what_somebody_has_is_not_filled(side: Side, held: str) -> None:
+    """Until both have dropped it, another block is taken."""
+    kept: list[object]
+    if held == "by its reader":
+        received, _ = side.send(b"a" * 100 * KB)
+        kept, views = [received], [received.view()]
+    else:
+        block = side.stock.block([b"a" * 100 * KB])
+        assert block.kept is not None
+        side.word[block.kept.flag] = 0  # its reader has done with it
+        kept, views = [block], [block.view()]
+    others = [side.send(bytes([number]) * 100 * KB) for number in range(3)]
+    assert [fds for _, fds in others] == [1, 1, 1]
+    assert bytes(views[0][: 100 * KB]) == b"a" * 100 * KB
+    views.clear()
+    kept.clear()
+    received = block = None
+    assert side.send(b"f" * 100 * KB)[1] == (0 if held == "by its reader" else 1)
+
+
+def test_a_stock_keeps_no_more_than_it_may(side: Side) -> None:
+    """What finds no place in it goes in blocks that are used once, and so does what is too large."""
+    held = [side.send(bytes([number]) * 300 * KB)[0] for number in range(5)]
+    assert sum(1 for block in held if block._give_back is not None) == 3
+    large, fds = side.send(b"x" * 2000 * KB)
+    assert fds == 1
+    for number, block in enumerate(held):
+        assert bytes(block.view()[: 300 * KB]) == bytes([number]) * 300 * KB
+    assert bytes(large.view()[:5]) == b"x" * 5
+
+
+def test_small_blocks_make_room_for_large_ones(side: Side) -> None:
+    """What is free, and too small for what is wanted, gives way; its reader lets go of it."""
+    for number in range(3):
+        side.send(bytes([number]) * (64 + 100 * number) * KB)
+    before = len(os.listdir("/proc/self/fd"))
+    received, fds = side.send(b"x" * 1000 * KB)
+    assert fds == 1
+    assert received._give_back is not None
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_what_is_not_used_is_let_go(side: Side) -> None:
+    """After some jobs, here and by its reader: no memory and no descriptor stays."""
+    before = len(os.listdir("/proc/self/fd"))
+    side.send(b"a" * 100 * KB)
+    side.send(b"b" * 100 * KB)
+    assert len(os.listdir("/proc/self/fd")) > before
+    for _ in range(KEPT_FOR + 1):
+        side.stock.begin()
+    wire.send(side.ours, ("job",), readers=side.readers)
+    side.incoming.pull(side.theirs)
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_forked_process_fills_nothing_of_its_parents(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does what it drops say that the parent has read it."""
+    received, _ = side.send(b"a" * 100 * KB)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert side.stock.block([b"b" * 100 * KB]).kept is None
+    del received
+    monkeypatch.undo()
+    assert side.send(b"c" * 100 * KB)[1] == 1
