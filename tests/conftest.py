@@ -1,4 +1,4 @@
-"""What the tests share: a real kernel in a clean corner of the disk, notebooks run whole, and where a browser is."""
+"""What the tests share: a real kernel in a clean corner of the disk, and where a browser is."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbclient
-import nbformat
 import pytest
 from mirror_process import Notebook, Worker
 from real_kernel import Kernel, prepare_jupyter
@@ -18,7 +16,6 @@ from web_browser import find_browser, open_browser
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nbformat import NotebookNode
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,27 +117,6 @@ def start_kernel(clean_jupyter: Path, tmp_path_factory: pytest.TempPathFactory) 
 def kernel(start_kernel: Callable[..., Kernel]) -> Kernel:
     """Give the test a real kernel in an empty folder."""
     return start_kernel()
-
-
-# ------------------------------------------------------------------------------------------------------ whole notebooks
-
-
-@pytest.fixture
-def run_notebook(clean_jupyter: Path) -> Callable[..., NotebookNode]:
-    """Run a notebook to its end in a kernel of its own, and give back the copy that holds the outputs."""
-
-    def run(path: Path, *, timeout: int = 90) -> NotebookNode:
-        notebook = nbformat.read(path, as_version=4)
-        client = nbclient.NotebookClient(
-            notebook,
-            timeout=timeout,
-            startup_timeout=60,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(path.parent)}},
-        )
-        return client.execute()
-
-    return run
 
 
 # ------------------------------------------------------------------------------------------------ a mirror to drive alone

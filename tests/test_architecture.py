@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "blas": "",
     "serial": "",
     "streams": "",
+    "exercise": "",
     "engine": "events streams",
     "sliced": "errors",
     # objects and bytes, at both ends of the wire

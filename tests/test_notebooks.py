@@ -1,33 +1,150 @@
-"""Every notebook runs from top to bottom without an error, and is stored as a reader should find it."""
+"""Every notebook runs from top to bottom without an error, teaches what it says, and is stored as a reader finds it.
+
+A notebook is run once, with each exercise twice: as it is stored, and right after it with its folded answer put in.
+"""
 
 from __future__ import annotations
 
+import copy
+import re
+import time
 from pathlib import Path
 
+import nbclient
 import nbformat
 import pytest
+from real_kernel import prepare_jupyter
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PLAIN_AND_PARALLEL = {"01_quickstart.ipynb": ("plain", "parallel")}  # ids of the cells that show the same work twice
+MEANT = "writes-to-stderr"  # the tag of a cell that shows an error of a process
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-@each_notebook
-def test_it_runs(path, run_notebook):
-    """No cell of it ends with an error, and none writes to stderr."""
-    notebook = run_notebook(path)  # an error in a cell is raised here
+def stored(path):
+    """Give a notebook as it lies in the repository."""
+    return nbformat.read(path, as_version=4)
 
-    outputs = [(cell.id, output) for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert [(cell, output.text) for cell, output in outputs if output.get("name") == "stderr"] == []
+
+def answers(notebook):
+    """The code of each folded answer, by the id of the exercise."""
+    folded = {
+        cell.id.removesuffix("-answer"): re.findall(r"^```python\n(.*?)^```$", cell.source, re.DOTALL | re.MULTILINE)
+        for cell in notebook.cells
+        if cell.id.endswith("-answer")
+    }
+    assert all(len(blocks) == 1 for blocks in folded.values()), "an answer is one block of code"
+    return {name: block for name, (block,) in folded.items()}
+
+
+def with_answers(notebook):
+    """Put each exercise in a second time, after the first: its answer in place of the lines above its check.
+
+    Where the check is a cell of its own, because a line of the exercise is a magic for its whole cell, that comes twice.
+    """
+    given = answers(notebook)
+    cells = []
+    for cell, following in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
+        cells.append(cell)
+        if cell.id in given and (check := re.search(r"^with exercise\(\):", cell.source, re.MULTILINE)):
+            cells.append(answered(cell, f"{given.pop(cell.id)}\n{cell.source[check.start() :]}"))
+        elif cell.id in given:
+            assert following.source.rpartition("with exercise():")[1], "the next cell checks it"
+        elif cells[-2:-1] and cells[-2].id in given:
+            before = cells[-2]
+            cells += [answered(before, given.pop(before.id)), answered(cell, cell.source)]
+    assert given == {}, "each answer has its exercise"
+    return nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
+
+
+def answered(cell, source):
+    """Give a copy of a cell for the second time."""
+    new = copy.deepcopy(cell)
+    new.id, new.source = f"{cell.id}-done", source
+    return new
+
+
+def text(cell):
+    """What a cell printed."""
+    return "".join(output.text for output in cell.outputs if output.output_type == "stream" and output.name == "stdout")
+
+
+@pytest.fixture(scope="module")
+def clean_home(tmp_path_factory):
+    """A corner of the disk for all notebooks of this file."""
+    with pytest.MonkeyPatch.context() as environ:
+        prepare_jupyter(tmp_path_factory.mktemp("jupyter"), environ)
+        yield
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
+def executed(clean_home, request):
+    """Give a notebook that was run to its end, its exercises twice, and how long that took."""
+    notebook = with_answers(stored(request.param))
+    began = time.monotonic()
+    executed = run_to_its_end(notebook, request.param.parent)
+    return executed, time.monotonic() - began
+
+
+def run_to_its_end(notebook, folder):
+    """Run all cells in a kernel of their own; an error in a cell is raised here."""
+    client = nbclient.NotebookClient(
+        notebook, timeout=60, startup_timeout=60, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    )
+    return client.execute()
+
+
+def test_it_runs(executed):
+    """No cell of it ends with an error, and none writes to stderr but those that are to show it."""
+    notebook, _ = executed
+
+    outputs = [(cell, output) for cell in notebook.cells for output in cell.get("outputs", [])]
+    said = {cell.id for cell, output in outputs if output.get("name") == "stderr"}
+    assert said == {cell.id for cell in notebook.cells if MEANT in cell.metadata.get("tags", [])}
     assert outputs, "a notebook that shows nothing was not run"
+
+
+@pytest.mark.full
+def test_it_takes_less_than_a_minute(executed):
+    """A reader who runs all of it waits less than a minute, exercises included, where nothing else keeps the cores busy."""
+    _, seconds = executed
+
+    assert seconds < 60
+
+
+def test_exercises_fail_before_and_pass_after(executed):
+    """An exercise as it stands is not solved, and says how to go on; with the folded answer it is right."""
+    notebook, _ = executed
+    checks = [cell for cell in notebook.cells if cell.cell_type == "code" and "with exercise():" in cell.source]
+
+    verdicts = [(cell.id, text(cell).splitlines()[-1]) for cell in checks]
+    open_ones = [verdict for name, verdict in verdicts if not name.endswith("-done")]
+    done = [(name, verdict) for name, verdict in verdicts if name.endswith("-done")]
+    assert len(open_ones) == len(done) > 0
+    assert [verdict for verdict in open_ones if not verdict.startswith("✗ not yet: ")] == []
+    assert [(name, verdict) for name, verdict in done if verdict != "✓ right"] == []
+
+
+@each_notebook
+def test_each_exercise_has_its_answer_folded(path):
+    """An answer is there, and not seen before one asks for it."""
+    notebook = stored(path)
+    exercises = {cell.id for cell in notebook.cells if cell.cell_type == "code" and cell.id.startswith("exercise")}
+
+    assert exercises == set(answers(notebook)) != set()
+    for cell in notebook.cells:
+        if cell.id.endswith("-answer"):
+            assert cell.cell_type == "markdown"
+            assert cell.source.startswith("<details><summary>Answer</summary>\n\n")
+            assert cell.source.endswith("\n\n</details>")
 
 
 @each_notebook
 def test_it_is_stored_without_outputs(path):
     """It is stored valid, without outputs and counts, and asks for any Python 3."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = stored(path)
 
     nbformat.validate(notebook)
     assert notebook.metadata.kernelspec.name == "python3"
@@ -38,10 +155,27 @@ def test_it_is_stored_without_outputs(path):
         assert cell.get("id")
 
 
+@each_notebook
+def test_it_has_the_size_of_a_lesson(path):
+    """It has 20 to 40 cells, and no wall of text."""
+    notebook = stored(path)
+
+    assert 20 <= len(notebook.cells) <= 40
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and not cell.id.endswith("-answer"):
+            assert len(cell.source.split()) <= 120, cell.id
+
+
 @pytest.mark.parametrize(("name", "ids"), PLAIN_AND_PARALLEL.items())
 def test_the_parallel_cell_is_the_plain_one_with_a_line_more(name, ids):
     """What runs in parallel is word for word the plain cell: only its first line is new."""
-    cells = {cell.id: cell.source for cell in nbformat.read(ROOT / "notebooks" / name, as_version=4).cells}
+    cells = {cell.id: cell.source for cell in stored(ROOT / "notebooks" / name).cells}
     plain, parallel = (cells[name] for name in ids)
 
     assert parallel == f"%%parallel\n{plain}"
+
+
+@each_notebook
+def test_the_readme_names_it(path):
+    """The README's list of notebooks leads to it."""
+    assert f"- [{path.stem}](notebooks/{path.name}): " in (ROOT / "README.md").read_text(encoding="utf-8")
