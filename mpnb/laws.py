@@ -120,14 +120,19 @@ class Scaling:
         for point in self.points:
             low, high = point.range
             seconds = round_seconds(statistics.median(point.seconds))
-            lines.append(
-                f"  {_workers(point.workers):>11}  {seconds:>8}  {point.speedup:5.2f}×  ({low:.2f} to {high:.2f})"
-            )
+            line = f"  {_workers(point.workers):>11}  {seconds:>8}  {point.speedup:5.2f}×"
+            lines.append(line + (f"  ({low:.2f} to {high:.2f})" if len(point.seconds) > 1 else ""))
         if self.amdahl is not None:
             lines.append(f"  Amdahl: serial share {self.amdahl.contention:.1%}")
         if self.usl is not None:
             lines.append(f"  USL: contention {self.usl.contention:.1%}, coherence {self.usl.coherence:.2%}")
         return "\n".join([*lines, f"  {self.verdict}"])
+
+    def to_png(self) -> bytes:
+        """Draw it as `plot` does, as the bytes of a picture."""
+        from mpnb import report
+
+        return report.to_png(self.plot, *report.SCALING_INCHES)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the measured speedups with their range, the laws and the knee.

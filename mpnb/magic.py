@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from mpnb.brief import Brief
     from mpnb.engine import Engine
+    from mpnb.laws import Scaling
     from mpnb.outlook import Outlook
     from mpnb.plan import CellPlan, WatchedCell
     from mpnb.session import Options, Run
@@ -81,6 +82,14 @@ def _workers(text: str) -> int:
         msg = f"workers must be a whole number from 1 to 1024, was {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return number
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(sorted({_workers(each) for each in text.split(",")}))
+    except argparse.ArgumentTypeError:
+        msg = f"scaling takes numbers of workers from 1 to 1024, as in 1,2,4, was {text!r}"
+        raise argparse.ArgumentTypeError(msg) from None
 
 
 def _seed(text: str) -> int:
@@ -131,6 +140,14 @@ def _parser() -> _LineParser:
         action="store_true",
         help="run the loops in the pool without effect, then the cell serially, and say whether both gave the same, "
         "and how long each took",
+    )
+    add(
+        "--scaling",
+        type=_counts,
+        metavar="N,N,…",
+        default=(),
+        help="as --compare, on each of these numbers of workers: shows what each took as a table and a picture, with "
+        "Amdahl's law and the Universal Scalability Law fitted to it",
     )
     add("--strict", action="store_true", help="raise RefusedError where a loop can't be split")
     add(
@@ -186,7 +203,8 @@ def read_line(line: str) -> Options:
         workers=found.workers,
         probe=not found.no_probe,
         explain=found.explain,
-        compare=found.compare,
+        compare=found.compare or bool(found.scaling),
+        scaling=found.scaling,
         strict=found.strict,
         quiet=found.quiet,
         seed=found.seed,
@@ -455,6 +473,8 @@ class CellTransformer(ast.NodeTransformer):
         run.end(status)
         if view is not None:
             view.close()
+            if view.run is not None and any(site.pooled for site in view.run.record.sites):
+                _show_scalings(view.run.record.scalings)
 
     # -- %parallel ---------------------------------------------------------------------------------------------------
 
@@ -468,7 +488,7 @@ class CellTransformer(ast.NodeTransformer):
             case "on":
                 options = read_line(rest.strip())
                 if options.explain or options.compare:
-                    raise UsageError("%parallel on: --explain and --compare are for one cell")
+                    raise UsageError("%parallel on: --explain, --compare and --scaling are for one cell")
                 self.always, self.on_line = options, rest.strip()
                 return None
             case "why" if (asked := _CODE.fullmatch(rest)) and (asked[1] or word not in self.shell.user_ns):
@@ -513,6 +533,15 @@ class CellTransformer(ast.NodeTransformer):
         finally:
             self.finish(status)
             self.cells.pop()
+
+
+def _show_scalings(scalings: list[Scaling]) -> None:
+    """Show what was measured on several numbers of workers: a table, and a picture, which stands in its place."""
+    for each in scalings:
+        print("\n".join(f"[mpnb] {line}" for line in repr(each).splitlines()))  # noqa: T201 -- what was asked for
+        publish_display_data(  # type: ignore[no-untyped-call,unused-ignore]
+            {"text/plain": f"[mpnb] {each.verdict}", "image/png": each.to_png()}, {"mpnb": {"key": "scaling"}}
+        )
 
 
 def _show_outlook(outlook: Outlook) -> None:

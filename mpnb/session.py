@@ -85,6 +85,7 @@ class Options:
     probe: bool = True
     explain: bool = False
     compare: bool = False
+    scaling: tuple[int, ...] = ()  # numbers of workers; what --compare says is said of the last one
     strict: bool = False
     quiet: bool = False
     seed: int | None = None
@@ -642,15 +643,31 @@ class SiteRun:
         The record is told nothing of the pool's part: it is a trial, and the site's own run comes after it. To look
         into the loop took `looked_s` seconds, which are the pool's.
         """
+        counts = self.run.options.scaling
+        pooled: list[tuple[int, float]] = []
+        if counts:  # all workers have what they need before the first is timed
+            self._try(itertools.islice(items, 2 * max(counts)), max(counts), looked_s)
+        for count in counts or (self.run.workers,):
+            self.trial = trial = self._try(iter(items), count, looked_s)
+            if trial.why:
+                break
+            pooled.append((count, trial.pool.seconds))
+        if counts and not trial.why and not trial.pool.raised:
+            self.site.pooled = pooled
+        return trial.serial(self._seeded(iter(items)), _Names(self.space))
+
+    def _try(self, items: Iterator[Any], workers: int, looked_s: float) -> Trial:
+        """Run items in the pool, on so many workers, and redo their effects on copies."""
         run = self.run
-        self.trial = trial = Trial(self.loop, _Names(self.space), run.workers)
-        self.iterator = iter(items)
+        trial = Trial(self.loop, _Names(self.space), workers)
+        self.trial = trial
+        self.iterator = items
         self.phase = _POOL
         running: Running | None = None
         began = time.perf_counter() - looked_s
         try:
             with _interrupts_set_flag(run) as interrupts:
-                running = run.engine.run(self._job(), self._feed(), self._heed, run.workers)
+                running = run.engine.run(self._job(), self._feed(), self._heed, workers)
                 trial.take(running, began)
             if interrupts.pending:
                 raise KeyboardInterrupt
@@ -665,7 +682,7 @@ class SiteRun:
             self.phase = _DONE
         if self.pull_error is not None:
             trial.why = trial.why or f"its iterable raises {type(self.pull_error).__name__}"
-        return trial.serial(self._seeded(iter(items)), _Names(self.space))
+        return trial
 
     def _heed(self, _event: Event) -> None:
         """A pending interrupt ends the wait for the pool."""
@@ -680,6 +697,8 @@ class SiteRun:
         self.index = trial.kernel.iterations
         self.site.compared, self.site.reason = trial.verdict, "--compare leaves the result to the kernel"
         self.site.speedup, self.site.speedup_measured = trial.speedup, trial.speedup is not None
+        if trial.speedup is None:
+            self.site.pooled = []
         at = time.perf_counter()
         self.run.record.add(
             KernelRan(at=at, site=self.plan.number, first=0, count=self.index, seconds=trial.kernel.seconds)

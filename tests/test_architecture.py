@@ -99,12 +99,13 @@ MAY_IMPORT = {
     "brief": "events serial plan record session worth applied",
     "watching": "plan session brief",
     "functions": "errors events engine serial plan record session brief view",
-    "magic": "errors events engine imports workforce plan record outlook report dashboard session brief watching view",
+    "magic": "errors events engine imports laws workforce plan record outlook report dashboard session brief watching view",
 }
 
 # Looks upward by name, at the moment of use. Each is one too many, so each has its reason.
 LOOKS_UP = {
     ("record", "report"): "a user asks the record for a picture, and drawing it needs matplotlib",
+    ("record", "laws"): "a user asks the record how a loop scales, and fitting that needs numpy",
     ("record", "forecast"): "a user asks the record what if, and that takes the scheduler",
 }
 

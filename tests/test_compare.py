@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from collections import OrderedDict, defaultdict, deque
 from dataclasses import dataclass, field
 from enum import Enum
@@ -220,6 +221,42 @@ def test_what_is_the_same_is_said_and_nothing_is_changed_twice(loaded):
         shown = [d["data"]["text/plain"] for d in result.displays if "mpnb" in d["metadata"]]
         assert line in "".join(shown), shown
     assert loaded.value("[n for n in globals() if n.startswith('_mpnb')]") == "[]"
+
+
+def test_a_loop_is_measured_on_several_numbers_of_workers(loaded):
+    """--scaling shows a table and a picture, says that the results are the same, and changes nothing twice."""
+    loaded.check("import time\nout = []; total = 0.0")
+    cell = "for x in range(12):\n    time.sleep(0.02)\n    out.append(x)\n    total += x / 3\n    print(x)"
+    result = loaded.check(f"%%parallel --scaling 2,1\n{cell}")
+
+    assert loaded.value("out == list(range(12)), total == sum(x / 3 for x in range(12))") == "(True, True)"
+    printed, _, table = result.stdout.partition("[mpnb] ")
+    assert printed == "".join(f"{x}\n" for x in range(12))
+    assert re.match(r"out, total for 12 items, \d+ ms serially\n\[mpnb\] +1 worker +\d+ ms +\d\.\d\d×\n", table)
+    assert "Amdahl: serial share" in table
+    shown = [each["data"] for each in result.displays]
+    assert any("same: out, total and what it prints" in each["text/plain"] for each in shown)
+    assert [each["image/png"][:5] for each in shown if "image/png" in each] == ["iVBOR"]
+    points = "[(p.workers, round(p.speedup, 1)) for p in mpnb.last_run().scalings[0].points]"
+    (one, alone), (two, both) = eval(str(loaded.value(points)))
+    assert (one, two) == (1, 2)
+    assert alone < 1.3 < both
+    reloaded = "mpnb.record.Record.from_json(mpnb.last_run().to_json()).scalings == mpnb.last_run().scalings"
+    assert loaded.value(reloaded) == "True"
+
+
+def test_what_can_not_be_measured_on_other_workers_says_so(loaded):
+    """A loop that stays serial, or can't be compared, has no picture and keeps its result."""
+    loaded.check("t = 1; made = []")
+    serial = loaded.check("%%parallel --scaling 1,2\nfor x in range(4):\n    t = t * 2 + x")
+    assert loaded.value("t, mpnb.last_run().scalings") == "(27, [])"
+    assert "[carried]" in serial.displays[-1]["data"]["text/plain"]
+    assert "Amdahl" not in serial.stdout
+    once = loaded.check("%%parallel --scaling 1,2\nfor x in iter([1, 2]):\n    made.append(x)")
+    assert loaded.value("made, mpnb.last_run().scalings") == "([1, 2], [])"
+    assert "pulled only once" in once.displays[-1]["data"]["text/plain"]
+    wrong = loaded.run("%%parallel --scaling 0,2\nmade.append(1)")
+    assert "scaling takes numbers of workers from 1 to 1024, as in 1,2,4, was '0,2'" in wrong.evalue + wrong.stderr
 
 
 def test_what_differs_is_said(loaded):

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mpnb.forecast import Forecast
+    from mpnb.laws import Scaling
     from mpnb.report import Finding
 
 MAX_POINTS: Final = 400  # of the speedup curve
@@ -607,6 +608,22 @@ class Record:
     # ---------------------------------------------------------------------------------------------------- pictures
 
     @property
+    def scalings(self) -> list[Scaling]:
+        """What `--scaling` measured, for each loop that it could be measured for."""
+        from mpnb import laws
+
+        return [
+            laws.Scaling(
+                site.label or f"line {site.line}",
+                site.iterations or 0,
+                (site.kernel_s,),
+                tuple(laws.Point(count, (seconds,), site.kernel_s) for count, seconds in site.pooled),
+            )
+            for site in self.sites
+            if site.pooled
+        ]
+
+    @property
     def findings(self) -> list[Finding]:
         """The losses, the greatest first: each with its cause in a sentence, and a remedy."""
         from mpnb import report
@@ -716,6 +733,7 @@ class Record:
             sites.append(site)
             site.times = Times(**each["times"]) if each.get("times") else None
             site.costs = Costs(**each.get("costs", {}))
+            site.pooled = [(count, seconds) for count, seconds in site.pooled]
             site.longest = None if site.longest is None else (site.longest[0], site.longest[1])
             site.refused_at = None if site.refused_at is None else (site.refused_at[0], site.refused_at[1])
             site.threads = None if site.threads is None else (site.threads[0], site.threads[1])

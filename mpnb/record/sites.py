@@ -61,6 +61,8 @@ class Site:
         What sending took.
     compared
         Under `--compare`, in what the pool's result and the kernel's differ, and how long both took.
+    pooled
+        Under `--scaling`, numbers of workers and what the pool took on each; the kernel alone took `kernel_s`.
     """
 
     line: int
@@ -93,6 +95,7 @@ class Site:
     longest_was_last: bool = False
     seed: int | None = None
     compared: str = ""
+    pooled: list[tuple[int, float]] = field(default_factory=list)
     threads: tuple[int, int] | None = None
     nbytes: int = 0
     names_nbytes: int = 0

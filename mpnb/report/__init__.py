@@ -9,11 +9,12 @@ look      colours and pieces that both have
 
 from mpnb.report.findings import Finding, findings, remedy
 from mpnb.report.page import static_html
-from mpnb.report.plots import losses, scaling, speedup, timeline
+from mpnb.report.plots import SCALING_INCHES, losses, scaling, speedup, timeline, to_png
 from mpnb.report.words import PREFIX, in_words, lost_cores, summary, summary_line, summary_lines
 
 __all__ = [
     "PREFIX",
+    "SCALING_INCHES",
     "Finding",
     "findings",
     "in_words",
@@ -27,4 +28,5 @@ __all__ = [
     "summary_line",
     "summary_lines",
     "timeline",
+    "to_png",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+from typing import TYPE_CHECKING, Final
 
 from mpnb.record import CHECK, DECODE, FAILED, LOSSES, START, TASK, USEFUL, Record
 from mpnb.report.look import COLOURS, KERNEL, KERNEL_COLOUR, LOSS_COLOURS, thinned
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+SCALING_INCHES: Final = (6, 3.8)
+
+
 def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     """Give the axes, or new ones of this size in inches."""
     if ax is not None:
@@ -21,6 +25,16 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     from matplotlib import pyplot as plt
 
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def to_png(draw: Callable[[Axes], object], width: float, height: float) -> bytes:
+    """Draw on new axes of this size in inches, and give the bytes of the picture."""
+    from matplotlib.figure import Figure  # not pyplot's, which a front end would show once more
+
+    figure, written = Figure(figsize=(width, height), layout="constrained"), io.BytesIO()
+    draw(figure.subplots())
+    figure.savefig(written, format="png", dpi=100)
+    return written.getvalue()
 
 
 def timeline(record: Record, ax: Axes | None = None) -> Axes:
@@ -56,8 +70,7 @@ def timeline(record: Record, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0, record.wall_s or 1)
     step = max(1, len(lanes) // 16)
     ax.set_yticks(range(0, len(lanes), step), [name for name, _ in lanes[::step]])
-    ax.set_xlabel("time [s]")
-    ax.set_title("Who did what when?")
+    dress(ax, "Who did what when?", "time [s]")
     if seen:
         ax.legend(
             handles=[Patch(color=colour, label=name) for colour, name in seen.items()],
@@ -70,7 +83,6 @@ def timeline(record: Record, ax: Axes | None = None) -> Axes:
             columnspacing=1.2,
             handlelength=1.2,
         )
-    undress(ax)
     return ax
 
 
@@ -92,9 +104,7 @@ def losses(record: Record, ax: Axes | None = None) -> Axes:
     ax.bar_label(bars, [f"{share:.1f} %" for share in shares], padding=3)
     ax.invert_yaxis()
     ax.set_xlim(0, max(shares) * 1.12 or 1)
-    ax.set_xlabel("share of workers × time [%]")
-    ax.set_title("Where did the cores' time go?")
-    undress(ax)
+    dress(ax, "Where did the cores' time go?", "share of workers × time [%]")
     return ax
 
 
@@ -118,16 +128,16 @@ def speedup(record: Record, ax: Axes | None = None) -> Axes:
     ax.plot(times, values, color=COLOURS[TASK], linewidth=2, label=f"so far{about}")
     ax.set_xlim(0, record.wall_s or 1)
     ax.set_ylim(0, max([workers, *values]) * 1.12)
-    ax.set_xlabel("time [s]")
-    ax.set_ylabel("speedup")
-    ax.set_title("How much faster than one core?")
+    dress(ax, "How much faster than one core?", "time [s]", "speedup")
     ax.legend(frameon=False, loc="lower right")
-    undress(ax)
     return ax
 
 
-def undress(ax: Axes) -> None:
-    """Take away the sides of the frame that say nothing."""
+def dress(ax: Axes, title: str, x: str, y: str = "") -> None:
+    """Put on title and labels, and take away the sides of the frame that say nothing."""
+    ax.set_title(title)
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
 
@@ -153,7 +163,7 @@ def scaling(
     """
     from matplotlib.ticker import MaxNLocator
 
-    ax = axes_for(ax, 6, 3.8)
+    ax = axes_for(ax, *SCALING_INCHES)
     workers = [count for count, *_ in measured]
     middle = [speedup for _, speedup, *_ in measured]
     below = [speedup - low for _, speedup, low, _ in measured]
@@ -175,9 +185,6 @@ def scaling(
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
     ax.set_xlim(0.8, last + 0.2)
     ax.set_ylim(0, max(last, *(high for *_, high in measured)) * 1.08)
-    ax.set_xlabel("workers")
-    ax.set_ylabel("speedup over the serial loop")
-    ax.set_title("How does it scale?")
+    dress(ax, "How does it scale?", "workers", "speedup over the serial loop")
     ax.legend(frameon=False, loc="upper left")
-    undress(ax)
     return ax
