@@ -212,7 +212,7 @@ class Stock:
         return len(self._kept) < len(_FLAGS) and total + nbytes <= self._most_nbytes
 
 
-FIRST_FLAG: Final = 2  # the places before it in the word are a worker's own
+FIRST_FLAG: Final = 3  # the places before it in the word are a worker's own
 KEPT_FOR: Final = 4  # jobs for which a block that none of them uses is kept
 _FLAGS: Final = range(FIRST_FLAG, FIRST_FLAG + 24)  # each block costs a descriptor or two, of which there are few
 _SLICE: Final = 4 << 20  # bytes that are copied before another thread may run

@@ -395,7 +395,7 @@ class Hands:
         if job.number not in process.jobs:
             new = [part for part in job.parts if part.digest not in process.digests]
             digests = tuple(part.digest for part in job.parts)
-            kind = (job.nets, job.calls, job.files, job.steady)
+            kind = (job.nets, job.calls, job.files, job.steady, job.timeout_s is not None)
             note = ("job", job.number, kind, digests, tuple(part.digest for part in new))
             self._send(process, note, tuple(part.frame for part in new))
             process.jobs.add(job.number)
@@ -411,7 +411,7 @@ class Hands:
                 self._send(process, ("lend", command.piece, job.number, command.chunk), fds=(job.loan.line.fileno(),))
             return
         first, frame = job.chunks[command.chunk]
-        chunk = ("chunk", command.piece, job.number, command.chunk, first, command.first, command.stop)
+        chunk = ("chunk", command.piece, job.number, command.chunk, first, command.first, command.stop, command.again)
         self._send(process, chunk, (frame,))
         if not job.calls:
             job.mail.put(("event", events.ChunkSent(
@@ -695,7 +695,8 @@ class Hands:
             os.close(process.pidfd)
         del self._processes[process.number]
         running = process.word[0]
-        iteration = running - 1 if running and not process.killed else None
+        known = running and not process.word[2] and not process.killed
+        iteration = running - 1 if known else None
         self._obituary = _how(process, exitcode, peak)
         died = events.WorkerDied(
             at=time.perf_counter(), worker=process.number, exitcode=exitcode, iteration=iteration, peak_bytes=peak

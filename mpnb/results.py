@@ -138,8 +138,9 @@ class Background:
             return
         queue = self._hands.queue
         mine = OpenJob(
-            self._number, encoder.parts, nets=False, mail=self, calls=True, begin=self._begin, timeout_s=job.timeout_s
-        )
+            self._number, encoder.parts, nets=False, mail=self, calls=True, begin=self._begin, timeout_s=job.timeout_s,
+            steady=job.steady is not None and job.steady(),
+        )  # fmt: skip
         queue("open", mine, opened(self._number, job))
         at, first = time.perf_counter(), 0
         for frame, memo in chunks:

@@ -36,7 +36,7 @@ WINDOW_NBYTES: Final = 256 << 20  # results that wait for an earlier iteration o
 FIRST: Final = 64  # items in the first chunks of a long list
 GROWTH: Final = 4  # a chunk may be so many times larger than what is known to have worked
 DEPTH: Final = 2  # chunks of short tasks that a worker holds: one to run, one to go on with
-MAX_DEATHS: Final = 2  # outside of any iteration, over the same piece of work
+MAX_DEATHS: Final = 3  # over the same piece of work, in no known iteration: the first may be among unmarked calls
 MAX_FAILED_STARTS: Final = 3
 
 # ---------------------------------------------------------------- events beside those of mpnb.events
@@ -204,7 +204,10 @@ class InterruptWorker(Command):
 
 @dataclass(frozen=True, slots=True)
 class SendChunk(Command):
-    """Send the iterations from `first` to before `stop` of a chunk; `piece` names them, and no others ever."""
+    """Send the iterations from `first` to before `stop` of a chunk; `piece` names them, and no others ever.
+
+    `again`: a worker died over them, and it is not known which one it ran.
+    """
 
     worker: int
     piece: int
@@ -212,6 +215,7 @@ class SendChunk(Command):
     chunk: int
     first: int
     stop: int
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -882,7 +886,8 @@ class Scheduler:
             if not worker.pieces:  # until now there was nothing to say
                 worker.heard_at, worker.overdue = self._now, False
             worker.pieces.append(piece)
-            commands.append(SendChunk(name, piece.number, number, piece.chunk, piece.first, piece.stop))
+            again = piece.deaths > 0
+            commands.append(SendChunk(name, piece.number, number, piece.chunk, piece.first, piece.stop, again))
         self._unlist(number, job)
         return True
 

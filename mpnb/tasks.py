@@ -13,6 +13,7 @@ import pickle
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any, Final
 
 VALUE: Final = 0
@@ -139,6 +140,15 @@ def call_all(
         else:
             for word[0], item in enumerate(items, first + 1):
                 add(function(item))
+    except BaseException as error:
+        return _raised(error)
+    return None
+
+
+def call_all_unmarked(function: Callable[..., Any], star: bool, items: list[Any], values: list[Any]) -> Effect | None:
+    """As `call_all`, at the speed of `map`; it may stop short of a call that raises StopIteration, as `map` does."""
+    try:
+        values.extend(starmap(function, items) if star else map(function, items))
     except BaseException as error:
         return _raised(error)
     return None

@@ -40,7 +40,7 @@ from mpnb.engine import STDERR, STDOUT, WARNED, Effects, turn
 from mpnb.errors import CodecError
 from mpnb.frames import Frame, Part, write_frame
 from mpnb.namespace import Mirror
-from mpnb.tasks import LOST, UNSENDABLE, VALUE, Effect, call_all, simple, words
+from mpnb.tasks import LOST, UNSENDABLE, VALUE, Effect, call_all, call_all_unmarked, simple, words
 from mpnb.weight import Weight, weigh
 
 BATCH_S: Final = 0.02  # results leave at least this often, between two iterations
@@ -115,6 +115,7 @@ class _Piece:
     frame: Frame
     sent: int  # what comes before this one has gone home
     line: int | None = None  # descriptor of the line from which calls come, where the worker is lent
+    again: bool = False  # a worker died over it
 
 
 @dataclass(slots=True)
@@ -172,8 +173,8 @@ class Worker:
     sock
         The socket to the kernel.
     word
-        What the kernel sees too: the number of the running iteration plus one, or zero; how many were begun; and the
-        flags of the stock of blocks.
+        What the kernel sees too: the number of the running iteration plus one, or zero; how many were begun; whether
+        the first is only where a strip began that is being run without marks; and the flags of the stock of blocks.
     """
 
     def __init__(self, sock: socket.socket, word: memoryview) -> None:
@@ -183,13 +184,14 @@ class Worker:
         self._mirror = Mirror(stock=Stock(STOCK_NBYTES, word))
         self._parts: dict[bytes, Part] = {}
         self._jobs: dict[
-            int, tuple[tuple[bool, bool, bool, bool], tuple[bytes, ...]]
-        ] = {}  # nets? calls? files? steady?
+            int, tuple[tuple[bool, bool, bool, bool, bool], tuple[bytes, ...]]
+        ] = {}  # nets? calls? files? steady? timed?
         self._as_loaded: tuple[bytes, ...] = ()  # parts of the loaded job, where it left no trace in what was loaded
         self._nets = True  # of the job that is loaded
         self._calls = False  # whether it consists of calls, of which one that fails leaves the others be
         self._files = False  # whether what it does to files is kept back
         self._simple: tuple[Callable[..., Any], bool] | None = None  # what the loaded job calls, if that is all it does
+        self._unmarked = False  # whether it matters to nobody which call runs, but after a crash
         self._loaded: int | None = None
         self._loaded_at = 0.0
         self._last_nbytes = 0  # of the job's last batch
@@ -236,7 +238,7 @@ class Worker:
         """Where the running iteration puts what it prints; what the one before in a strip printed is put together."""
         if self._strip is None:
             return self._effects
-        index = self._word[0] - 1
+        index = self._strip.first + len(self._strip.values)
         if self._written and index != self._written_by:
             self._join_written(self._strip.said[self._written_by])
         self._written_by = index
@@ -264,9 +266,10 @@ class Worker:
 
     def _receive(self, message: wire.Message) -> None:
         match message.note:
-            case ("chunk", number, job, chunk, first, start, stop):
+            case ("chunk", number, job, chunk, first, start, stop, again):
+                piece = _Piece(number, job, chunk, first, start, stop, message.frames[0], start, again=again)
                 with self._changed:
-                    self._queue.append(_Piece(number, job, chunk, first, start, stop, message.frames[0], start))
+                    self._queue.append(piece)
                     self._changed.notify()
             case ("lend", number, job, chunk):
                 with self._changed:
@@ -446,7 +449,8 @@ class Worker:
                 stop = piece.next = min(first + size, piece.stop)
             if self._preface:
                 batch.said[first], self._preface = self._preface, []
-            self._call_strip(batch, function, star, items[first - piece.first : stop - piece.first], first)
+            strip = items[first - piece.first : stop - piece.first]
+            self._call_strip(batch, function, star, strip, marked=piece.again or not self._unmarked)
             if self._cancelled:
                 raise _Cancelled
             then, now = now, time.perf_counter()
@@ -459,8 +463,11 @@ class Worker:
         self._send_values(piece, batch, now, done=True)
 
     def _call_strip(
-        self, batch: _Values, function: Callable[..., Any], star: bool, items: list[Any], first: int
+        self, batch: _Values, function: Callable[..., Any], star: bool, items: list[Any], *, marked: bool
     ) -> None:
+        begun = len(batch.values)
+        first = batch.first + begun
+        self._word[2] = not marked
         self._started = self._word[1] = self._started + 1
         self._word[0] = first + 1
         self._strip = batch
@@ -470,12 +477,15 @@ class Worker:
             self._in_task = True
             # An interrupt that was asked for before this could not be raised: then nothing is begun.
             while done < len(items) and not self._cancelled:
-                failed = call_all(function, star, items[done:], self._word, first + done, batch.values)
-                if failed is None:
-                    break
-                done = self._word[0] - first
-                batch.failed[first + done - 1] = failed
-                batch.values.append(None)
+                if marked:
+                    failed = call_all(function, star, items[done:], self._word, first + done, batch.values)
+                else:
+                    failed = call_all_unmarked(function, star, items[done:], batch.values)
+                if failed is not None:
+                    batch.failed[batch.first + len(batch.values)] = failed
+                    batch.values.append(None)
+                done = len(batch.values) - begun
+                marked, self._word[2] = True, 0  # one that raises StopIteration has stopped the others as well
         except KeyboardInterrupt:
             if not self._cancelled:
                 raise
@@ -484,7 +494,7 @@ class Worker:
             self._strip = None
             if self._written:
                 self._join_written(batch.said[self._written_by])
-            self._word[0] = 0
+            self._word[0] = self._word[2] = 0
 
     def _send_values(self, piece: _Piece, batch: _Values, now: float, *, done: bool = False) -> None:
         count, times = len(batch.values), array("d", (batch.began_at, now))
@@ -510,7 +520,7 @@ class Worker:
     def _load(self, job: int) -> None:
         if self._loaded != job:
             self._loaded = None
-            (self._nets, self._calls, self._files, steady), digests = self._jobs[job]
+            (self._nets, self._calls, self._files, steady, timed), digests = self._jobs[job]
             before, self._as_loaded = self._as_loaded, ()
             if not steady or before != digests:
                 self._mirror.load([self._parts[digest] for digest in digests], by_value=self._calls)
@@ -518,6 +528,7 @@ class Worker:
             if steady:
                 self._as_loaded = digests
             self._simple = simple(self._mirror.function) if self._calls else None
+            self._unmarked = steady and not timed
             self._loaded = job
             self._loaded_at, self._last_nbytes = time.perf_counter(), 0
 

@@ -82,7 +82,10 @@ TABLE: list[tuple[str, tuple[Event, ...], Event, list[s.Command]]] = [
      [s.FailIteration(0, 2, 0, known=True), s.StartWorker(0)]),
     ("a death outside any iteration costs nothing the first time", (*ONE, OPEN, queued(0, 0, 5), ENDED), died(0),
      [s.StartWorker(0)]),
-    ("and the first iteration the second time", (*ONE, OPEN, queued(0, 0, 5), ENDED, died(0), ready(0)), died(0),
+    ("nor the second time; it is told of the first", (*ONE, OPEN, queued(0, 0, 5), ENDED, died(0)), ready(0),
+     [s.SendChunk(0, 1, 0, 0, 0, 5, again=True)]),
+    ("and the first iteration the third time",
+     (*ONE, OPEN, queued(0, 0, 5), ENDED, died(0), ready(0), died(0), ready(0)), died(0),
      [s.FailIteration(0, 0, 0, known=False), s.StartWorker(0)]),
     ("a job that is closed while nothing runs is released at once", (*ONE, OPEN), CLOSED, [s.ReleaseJob(0)]),
     ("one that runs is interrupted where it runs", (*TWO, OPEN, queued(0, 0, 1)), CLOSED, [s.InterruptWorker(0, 0)]),
@@ -166,7 +169,8 @@ TABLE: list[tuple[str, tuple[Event, ...], Event, list[s.Command]]] = [
     ("so is one that is outdated; the other is let go meanwhile", LENT, OUTDATED, [s.StopWorker(1), s.EndLoan(0)]),
     ("a lent worker that dies in a call costs that call", LENT, died(0, 0),
      [s.FailIteration(0, 0, 0, known=True), s.ReleaseChunk(0, 0), s.StartWorker(0)]),
-    ("one that dies between calls is followed by another", LENT, died(0), [s.StartWorker(0), s.SendChunk(1, 1, 0, 0, 0, 1)]),
+    ("one that dies between calls is followed by another", LENT, died(0),
+     [s.StartWorker(0), s.SendChunk(1, 1, 0, 0, 0, 1, again=True)]),
 ]  # fmt: skip
 
 

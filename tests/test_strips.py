@@ -230,3 +230,69 @@ def test_what_a_worker_has_loaded_is_never_stale(pool: Pool) -> None:
     exec("def helper(x): return -x", names)
     assert pool.map(names["steady"], range(100)) == [-x for x in range(100)]
     assert pool.map_async(names["steady"], range(100)).get(10) == [-x for x in range(100)]
+
+
+STEADY = """
+    import time
+    def tell(x):
+        if x % 1000 == 7: print("out", x, end=";"); print(" and", x)
+        return x
+    def stops(x):
+        if x == 7007: raise StopIteration("here")
+        return x
+    def fails(x, y=1):
+        if x % 1000 == 7: raise ValueError(x)
+        return x + y
+    def naps(x):
+        if x == 7007: time.sleep(2.5)
+        return x
+"""
+
+
+def test_calls_without_marks_are_told_apart(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    """A function that leaves no trace runs at the speed of `map`: what it prints and raises is its call's all the same."""
+    names = cell(STEADY)
+    numbers = range(20_000)
+    assert pool.map(names["tell"], numbers) == list(numbers)
+    assert capsys.readouterr().out == "".join(f"out {x}; and {x}\n" for x in range(7, 20_000, 1000))
+    with pytest.raises(StopIteration, match="here") as raised:
+        pool.map(names["stops"], numbers)
+    assert raised.value.__notes__ == ["in task 7,008 of 20,000"]
+    done = 0
+    results = pool.imap(names["fails"], numbers)
+    for x in numbers:
+        if x % 1000 == 7:
+            with pytest.raises(ValueError, match=rf"^{x}\b"):
+                next(results)
+        else:
+            assert next(results) == x + 1
+            done += 1
+    assert done == 20_000 - 20
+    with pytest.raises(ValueError, match=r"^7\b"):
+        pool.starmap(names["fails"], [(x, 2) for x in numbers])
+
+
+def sleeper(pool: Pool) -> list[int]:
+    """The process that is in the midst of the long call: what came before it has been done, and is not sent."""
+    found = [each for each in pool._hands._processes.values() if each.word[0] and each.pid is not None]
+    time.sleep(0.3)
+    return [each.pid for each in found if each.word[0] and each.ready]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_crash_of_calls_without_marks(pool: Pool, times: int) -> None:
+    """They are run again, with marks: nothing is lost where the worker was killed from outside, else the call is named."""
+    naps = cell(STEADY)["naps"]
+    result = pool.map_async(naps, range(20_000), chunksize=10_000)
+    for _ in range(times):
+        while not (pids := sleeper(pool)):
+            time.sleep(0.01)
+        os.kill(pids[0], signal.SIGKILL)
+        while pids[0] in pool.pids():
+            time.sleep(0.01)
+    if times == 1:
+        assert result.get(20) == list(range(20_000))
+    else:
+        with pytest.raises(WorkerDiedError, match=r"while it ran iteration 7008\b") as died:
+            result.get(20)
+        assert died.value.iteration == 7007

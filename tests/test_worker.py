@@ -69,7 +69,7 @@ class Talk:
         digests = tuple(part.digest for part in encoder.parts)
         wire.send(
             self.sock,
-            ("job", number, (nets, False, False, False), digests, digests),
+            ("job", number, (nets, False, False, False, False), digests, digests),
             tuple(part.frame for part in encoder.parts),
         )
         return encoder
@@ -79,7 +79,7 @@ class Talk:
     ) -> Any:
         """Send a chunk whose first iteration is 0; returns the items' memo."""
         frame, memo = encoder.encode_items(items)
-        wire.send(self.sock, ("chunk", 7, number, 5, 0, start, len(items) if stop is None else stop), (frame,))
+        wire.send(self.sock, ("chunk", 7, number, 5, 0, start, len(items) if stop is None else stop, False), (frame,))
         return memo
 
     def close(self) -> None:
