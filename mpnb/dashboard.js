@@ -386,7 +386,8 @@ function drawSpans(pen, spans, y, grid, scale, perPixel, c) {
   let column = -1; // the pixel that thin blocks are gathered in
   let filled = 0;
   let colour = "";
-  let border = -99;
+  /** @type {number[]} */
+  const borders = []; // where chunks begin
   const flush = () => {
     if (filled > 0) {
       pen.globalAlpha = Math.min(1, filled);
@@ -402,6 +403,7 @@ function drawSpans(pen, spans, y, grid, scale, perPixel, c) {
     if (at > end) break;
     const kind = spans[i + 2] % OPENS;
     const alpha = kind === 0 ? 0.35 + 0.0065 * spans[i + 5] : kind === FAILED ? 1 : kind === 1 ? 0.6 : 0.85;
+    if (spans[i + 2] % SITE >= OPENS && at >= scale.left) borders.push(at);
     const paint = kind === 0 ? c.sites[Math.floor(spans[i + 2] / SITE) % c.sites.length] : kind === 2 ? c.check : kind === FAILED ? c.failed : c.data;
     if (stop - at < 1) {
       const here = Math.floor(at);
@@ -426,14 +428,12 @@ function drawSpans(pen, spans, y, grid, scale, perPixel, c) {
       pen.fillStyle = c.ground;
       pen.fillRect(x + long - 0.7, y, 0.7, grid.bar);
     }
-    if (spans[i + 2] % SITE >= OPENS && at - border > 7 && at >= scale.left && long > 2) {
-      border = at;
-      pen.globalAlpha = 0.75; // where a chunk begins, once there is room for that
-      pen.fillStyle = c.ink;
-      pen.fillRect(at - 0.6, y - Math.min(2, grid.gap / 2), 1.2, grid.bar + Math.min(4, grid.gap));
-    }
   }
   flush();
+  pen.globalAlpha = 0.8;
+  pen.fillStyle = c.ink;
+  const room = borders.length > 1 ? (borders[borders.length - 1] - borders[0]) / (borders.length - 1) : grid.span;
+  for (const at of room > 12 ? borders : []) pen.fillRect(at - 0.7, y - grid.gap / 2, 1.4, grid.bar + grid.gap);
   pen.globalAlpha = 1;
 }
 
@@ -487,7 +487,9 @@ function drawCurve(canvas, state, m, c) {
     pen.textBaseline = "top";
     pen.fillStyle = c.soft;
     pen.globalAlpha = 1;
-    if (x(past[end]) > 90) pen.fillText(`last run, on ${workers}`, x(past[end]), y(past[end + 1]) + 3);
+    const below = y(1) - y(past[end + 1]);
+    const shift = below > -18 && below < 32 ? -14 : 3; // not into the words at the serial line
+    if (x(past[end]) > 90) pen.fillText(`last run, on ${workers}`, x(past[end]), y(past[end + 1]) + shift);
   });
   pen.globalAlpha = 1;
   if (points.length < 2) return;
@@ -681,8 +683,8 @@ export default () => {
 
       const busy = make("span", "mpnb-middle");
       const cores = part("cores", "mpnb-cores", [busy]);
-      const fewer = iconButton("minus", "One worker fewer", "mpnb-fewer");
-      const more = iconButton("plus", "One worker more", "mpnb-more");
+      const fewer = iconButton("minus", "One worker fewer, from now on", "mpnb-fewer");
+      const more = iconButton("plus", "One worker more, from now on", "mpnb-more");
       const whole = iconButton("whole", "Show the whole run", "mpnb-whole");
       const stepper = make("span", "mpnb-stepper");
       stepper.append(fewer, more, whole);
@@ -840,7 +842,7 @@ export default () => {
         yardstick.textContent =
           m.speedup === null ? "" : !m.mark ? "measured against --compare" : m.mark === "≤" ? "≤: workers may be slower than the kernel" : m.serial_from ? `≈ from ${plural(m.serial_from, "iteration")} in the kernel` : "≈ from the iterations' own times";
         yardstick.title = !m.mark ? "The speedup is measured: the cell also ran serially." : "%%parallel --compare measures the speedup.";
-        const tall = Math.min(280, Math.max(150, 25 + 1.9 * m.rows.length));
+        const tall = Math.min(300, Math.max(150, 25 + 2.6 * m.rows.length));
         root.style.setProperty("--mpnb-plot", `${tall}px`);
         drawLegend(m, c);
         drawCores(cores.canvas, m, c);

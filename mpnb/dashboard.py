@@ -351,6 +351,8 @@ class StandingPanel:
     def _made(self) -> Screen:
         if self._screen is None:
             mode = self._mode or choose(Environment.here())
+            if mode == "text" and not Environment.here().kernel:
+                mode = "none"  # in a terminal each run has its own line
             self._screen = Screen(mode, {"mpnb": {"key": "dashboard"}}, self._hear)
             record = Record() if self._run is None else self._run.record
             self._follow(record, [])
@@ -389,7 +391,10 @@ class StandingPanel:
             self._run.hear(content, self._screen)
 
     def _ipython_display_(self) -> None:
-        self._made().open()
+        screen = self._made()
+        if screen.mode == "none":
+            print(f"{report.PREFIX}there is no room for a panel here")  # noqa: T201 - the answer to what was typed
+        screen.open()
 
     def __repr__(self) -> str:
         return "<the panel that follows every run>"

@@ -294,7 +294,7 @@ def test_the_standing_panel_shows_what_was_too_short_for_a_panel(shown):
 
 
 @pytest.mark.parametrize("mode", ["html", "text", "none"])
-def test_the_standing_panel_without_widgets(shown, mode):
+def test_the_standing_panel_without_widgets(shown, mode, capsys):
     """Without widgets it is a display that is updated once a second, or nothing."""
     standing = StandingPanel(mode=mode)
     dashboard._standing.append(standing)
@@ -305,6 +305,7 @@ def test_the_standing_panel_without_widgets(shown, mode):
 
     assert [update for *_, update in shown] == {"html": [False] + [True] * (len(shown) - 1)}.get(mode, [])
     assert len(shown) >= 5 or mode != "html"
+    assert ("no room for a panel" in capsys.readouterr().out) == (mode != "html")
 
 
 def test_messages_of_the_widget_stay_in_their_subshell():
@@ -515,6 +516,23 @@ def test_the_first_panel_is_made_ready_beside_the_run(mode, imports):
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
     assert done.stdout.split() == [str(int(imports)), str(int(imports)), str(imports), "1"]
+
+
+def test_every_way_to_show_a_run_ends_in_the_static_figure(kernel):
+    """In a real kernel, forced by MPNB_PANEL: shown once, changed while the run goes on, and the same display at the end."""
+    kernel.check(f"import sys, os; sys.path[:0] = [{str(Path(__file__).parent / 'browser')!r}]; import synthetic_runs")
+    for mode in ("widget", "ipywidgets", "html", "text"):
+        run = f"os.environ['MPNB_PANEL'] = {mode!r}; synthetic_runs.show(seconds=2.2);"
+        displays = kernel.check(run).displays
+        first, *between, last = displays
+        ids = {each["transient"]["display_id"] for each in displays}
+
+        assert len(ids) == 1, mode
+        assert [each["update"] for each in displays] == [False] + [True] * (len(displays) - 1), mode
+        assert ("application/vnd.jupyter.widget-view+json" in first["data"]) == (mode in {"widget", "ipywidgets"})
+        assert len(between) >= 2 or mode in {"widget", "ipywidgets"}, mode
+        assert last["data"]["text/plain"].startswith("[mpnb] features: 240 iterations"), mode
+        assert ("<svg" in last["data"].get("text/html", "")) == (mode != "text")
 
 
 def test_a_terminal_gets_text_through_ipython(monkeypatch):

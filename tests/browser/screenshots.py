@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 RUNS = {
-    "four": "cores=4, workers=4, tasks=1240, seconds=7, chunk=6, earlier=2",
+    "four": "cores=4, workers=4, tasks=1240, seconds=7, chunk=6, probe=12, earlier=2",
     "two": "cores=2, workers=2, tasks=60, seconds=7",
-    "many": "cores=64, workers=64, tasks=6000, seconds=7, chunk=4, earlier=1",
+    "many": "cores=64, workers=64, tasks=6000, seconds=7, chunk=4, probe=12, earlier=1",
     "crowd": "cores=128, workers=128, tasks=20000, seconds=7, chunk=6",
     "container": "cores=16, allowed=4, quota=3.5, workers=4, tasks=600, seconds=7",
     "died": "cores=8, workers=8, tasks=300, seconds=7, dies=0.3",
@@ -36,8 +36,8 @@ RUNS = {
 WIDTHS = {"narrow": 560}
 MIDWAY_S = 4.2
 CLOSER = "zoom"  # of `four`: a stretch of the lanes
-README = "cores=8, workers=8, tasks=2400, seconds=7, chunk=8, earlier=2, packing=0.05, dies=0.3"
-README_COLOURS = 64
+README = "cores=8, workers=8, tasks=1600, seconds=7, chunk=6, probe=8, earlier=1, packing=0.05, dies=0.3"
+README_COLOURS = 192
 
 
 def photograph(server: lab.Server, browser: Browser, out: Path, name: str, theme: str) -> None:
