@@ -11,6 +11,7 @@ import pytest
 from built_runs import USUAL
 
 from mpnb import report
+from mpnb.events import BatchFinished
 from mpnb.record import USEFUL
 
 sys.path.insert(0, str(Path(__file__).parent / "browser"))
@@ -109,6 +110,16 @@ def test_every_cause_that_clocks_tell_apart_is_named(built, cause):
     assert top.cause == cause
     assert re.search(r"\d\.\d of your 4 cores", top.sentence)
     assert top.remedy.endswith(".")
+
+
+def test_what_goes_by_around_tiny_iterations_is_not_the_fault_of_their_results():
+    """Where next to nothing is sent, the remedy is to do more in each; where much is, it is to send less."""
+    tiny = replace(USUAL, lengths=(10e-6,) * 4_000, chunk=10, results_s=1e-3, probe=(500, 10e-6))
+    events = tiny.events()
+    sent = [replace(each, nbytes=1 << 20) if isinstance(each, BatchFinished) else each for each in events]
+
+    assert "very short: 10 µs each" in report.findings(runs.record_of(events))[0].sentence
+    assert "packed results" in report.findings(runs.record_of(sent))[0].sentence
 
 
 def test_a_first_iteration_that_is_long_by_chance_is_no_warming_up():

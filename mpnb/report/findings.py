@@ -13,6 +13,8 @@ from mpnb.report.words import plural, size
 
 WORTH_SAYING: Final = 0.05  # of the whole: below it, a loss has no sentence under the cell
 SHORT_S: Final = 0.001  # iterations shorter than this are called short where workers wait for them
+TINY_S: Final = 0.0001  # and shorter than this wherever they cost more than they do, though hardly anything is sent
+SMALL: Final = 500  # bytes of an iteration that are hardly anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def _cores(site: Site, loss: str) -> str:
 
 # What is said of each cause, and what is to be done; the words in braces are those of `_figures`.
 _SHORT: Final = "short iterations"  # a cause's name where it has words of its own
+_TINY: Final = "tiny iterations"
 _ONE_LONG: Final = "one long iteration"
 _CAME_BACK: Final = "came back"
 _WORDS: Final = {
@@ -144,6 +147,10 @@ _WORDS: Final = {
         "{cores} waited for their next iterations, which are very short: {each}.",
         "Do more in each of them: loop over blocks of items.",
     ),
+    _TINY: (
+        "{cores} sent, checked and took in iterations, which are very short: {each}.",
+        "Do more in each of them: loop over blocks of items.",
+    ),
     books.TAIL: (
         "{cores} waited at the end for the others' last iterations.",
         "More and smaller iterations even out better.",
@@ -171,11 +178,16 @@ _WORDS: Final = {
 }
 
 
+_AROUND: Final = (books.RESULTS, books.CHECKS, books.ITEMS, books.UNPACKING, books.SENDING, books.HOME)
+
+
 def _words(cause: str, site: Site, cores: str) -> tuple[str, str]:
     """Sentence and remedy."""
     figures = _figures(site, cores)
     if cause == books.QUEUE and 0 < _mean(site) < SHORT_S:
         cause = _SHORT
+    elif cause in _AROUND and 0 < _mean(site) < TINY_S and site.nbytes < SMALL * (site.iterations or 0):
+        cause = _TINY
     elif cause == books.TAIL and site.longest and site.longest_was_last:
         cause = _ONE_LONG
     elif cause == books.KERNEL_ONLY and site.reason:
