@@ -3,8 +3,9 @@
 `%load_ext mpnb`, then `%%parallel` on top of a cell, or `@mpnb.parallel` on a function. `last_run()` tells what became
 of it; `last_run().save(path)` keeps that, and `load_run(path)` has it again. `dashboard()` is a panel that follows
 every run. `Pool` and `Executor` are `multiprocessing`'s and `concurrent.futures`' for functions of the notebook;
-`pool()` is the one that stays between cells, and `shared()` puts an array where its workers see it. `Process`, `Queue`,
-`Lock`, `Array`, `Manager` and the like are `multiprocessing`'s, for functions and classes of the notebook.
+`pool()` is the one that stays between cells, and `shared()` puts an array where its workers see it. `use(client)` has
+cells run on a dask cluster or an executor of processes. `Process`, `Queue`, `Lock`, `Array`, `Manager` and the like are
+`multiprocessing`'s, for functions and classes of the notebook.
 
 Names are loaded when they are first used: a worker process imports this package too, and must start light.
 """
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 
     from mpnb import dashboard as dashboard
     from mpnb import pool as pool
+    from mpnb.adapters import use as use
     from mpnb.arrays import shared as shared
     from mpnb.errors import CodecError as CodecError
+    from mpnb.errors import EngineLostError as EngineLostError
+    from mpnb.errors import MissingLibraryError as MissingLibraryError
     from mpnb.errors import MpnbError as MpnbError
     from mpnb.errors import PoolBrokenError as PoolBrokenError
     from mpnb.errors import PoolClosedError as PoolClosedError
@@ -78,6 +82,9 @@ _HOMES: Final = {
     "RefusedError": "mpnb.errors",
     "WorkerDiedError": "mpnb.errors",
     "CodecError": "mpnb.errors",
+    "EngineLostError": "mpnb.errors",
+    "MissingLibraryError": "mpnb.errors",
+    "use": "mpnb.adapters",
     **dict.fromkeys(_SHARING, "mpnb.sharing"),
 }
 __all__ = [
@@ -86,11 +93,13 @@ __all__ = [
     "BoundedSemaphore",
     "CodecError",
     "Condition",
+    "EngineLostError",
     "Event",
     "Executor",
     "JoinableQueue",
     "Lock",
     "Manager",
+    "MissingLibraryError",
     "MpnbError",
     "Pipe",
     "Pool",
@@ -118,6 +127,7 @@ __all__ = [
     "pool",
     "scaling",
     "shared",
+    "use",
 ]
 
 

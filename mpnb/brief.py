@@ -273,7 +273,8 @@ class Short(Serial):
 
     def _may_pay(self, seconds: float, count: int, total: int | None) -> bool:
         """Tell by time alone whether it is worth a look, which costs some 0.1 ms."""
-        workers = self.brief.options.workers or self.brief.session.engine.workers
+        options = self.brief.options
+        workers = options.workers or (options.engine or self.brief.session.engine).workers
         left = count if total is None else total - count
         verdict = worth.judge(worth.Figures(seconds / count, left, workers))
         return verdict.pays or bool(verdict.reason)

@@ -8,6 +8,7 @@
     │   └── PoolBrokenError  workers end before they are ready, again and again
     ├── TaskTimeoutError     a task of a pool ran longer than it may; a TimeoutError too
     ├── PoolClosedError      the pool was asked for work after close(); a ValueError too, as multiprocessing has it
+    ├── EngineLostError      the cluster that a loop ran on is gone
     └── MissingLibraryError  an optional library is not installed
 
 The user's own exceptions come back as themselves. Wrong options raise IPython's UsageError.
@@ -87,6 +88,13 @@ class TaskTimeoutError(MpnbError, TimeoutError):
 
 class PoolClosedError(MpnbError, ValueError):
     """The pool has been closed and takes no more work."""
+
+
+class EngineLostError(MpnbError):
+    """The engine that a loop ran on is gone, and with it what was under way; the notebook's own pool is not.
+
+    What had finished is in `mpnb.last_run().finished`.
+    """
 
 
 class MissingLibraryError(MpnbError):

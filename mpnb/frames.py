@@ -90,15 +90,27 @@ def write_frame(
     pieces = [buffers[number] for number in loose]
     for number, place in zip(loose, _side_by_side(_LOOSE, pieces), strict=True):
         places[number] = place
-    tail = b"".join(bytes(piece).ljust(aligned(piece.nbytes), b"\0") for piece in pieces)
-
     size = -1  # of a pickle that is in a block
     if cache is not None and len(body) >= OUT_OF_BAND and not is_portable():
         with suppress(OSError):  # or it goes to each of them
             blocks.append(cache.body(body))  # a big pickle is written once for all workers as well
             size, body = len(body), b""
+    return Frame(_head(kind, details, places, size, body, pieces), tuple(blocks))
+
+
+def in_band(frame: Frame) -> Frame:
+    """The same, with nothing beside it: for a process that can't be passed a descriptor."""
+    kind, details, body, buffers = read_frame(frame)
+    places = list(_side_by_side(_LOOSE, buffers))
+    return Frame(_head(kind, details, places, -1, body.getvalue(), buffers))
+
+
+def _head(
+    kind: str, details: Any, places: list[tuple[int, int, int]], size: int, body: bytes, loose: Sequence[Any]
+) -> bytes:
+    tail = b"".join(bytes(piece).ljust(aligned(piece.nbytes), b"\0") for piece in loose)
     header = pickle.dumps((kind, details, places, size), 5)
-    return Frame(b"".join((_PREFIX.pack(len(header)), header, body, tail)), tuple(blocks))
+    return b"".join((_PREFIX.pack(len(header)), header, body, tail))
 
 
 def _side_by_side(block: int, pieces: Sequence[Any]) -> Iterator[tuple[int, int, int]]:

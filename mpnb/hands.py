@@ -304,9 +304,9 @@ class Hands:
                         for past in process.history if not process.asked else ():
                             job.mail.put(("event", past))
                     self._handle(event)
-                case ("chunk", int(number), Frame() as frame, scheduler.ChunkQueued() as event):
-                    if number in self._jobs:
-                        self._jobs[number].chunks[event.chunk] = (event.first, frame)
+                case ("chunk", int(number), Frame() as frame, scheduler.ChunkQueued() as event, *start):
+                    if number in self._jobs:  # where only the later part is to be done, `start` is what it begins with
+                        self._jobs[number].chunks[event.chunk] = (*start, event.first)[0], frame
                         self._chunks[event.chunk] = number
                         self._handle(event)
                 case (scheduler.JobResized() as event,):

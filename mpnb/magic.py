@@ -30,7 +30,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import no_var_expand
 from IPython.display import publish_display_data
 
-from mpnb import imports
+from mpnb import adapters, imports
 from mpnb.engine import notebook
 from mpnb.errors import MpnbError
 
@@ -114,10 +114,18 @@ def _trusted(text: str) -> str:
 
 
 def _engine_name(text: str) -> str:
-    if text != "local":
-        msg = f"there is no engine {text!r}: only 'local', the pool of this machine"
+    if not adapters.is_name(text):
+        msg = f"there is no engine {text!r}: local, dask, or a dask scheduler's address as tcp://HOST:PORT"
         raise argparse.ArgumentTypeError(msg)
     return text
+
+
+def _find_engine(options: Options) -> None:
+    """Have the engine ready that a line names; where it can't be had, nothing of the cell runs."""
+    try:
+        adapters.find(options.on)
+    except MpnbError as error:
+        raise UsageError(f"{MARK} --on {options.on}: {error}") from None
 
 
 @functools.cache
@@ -127,7 +135,13 @@ def _parser() -> _LineParser:
     add(
         "-n", type=_workers, metavar="N", dest="workers", help="workers to use (default: the cores this kernel may use)"
     )
-    add("--on", type=_engine_name, metavar="ENGINE", default="local", help="where to run: only 'local'")
+    add(
+        "--on",
+        type=_engine_name,
+        metavar="ENGINE",
+        help="where to run: local (the pool of this machine), dask (the dask client connected in the notebook), or a "
+        "dask scheduler's address as tcp://HOST:PORT (default: what mpnb.use was given, else local)",
+    )
     add("--no-probe", action="store_true", help="send every iteration to the pool at once; overrides no refusal")
     add(
         "--explain",
@@ -210,6 +224,7 @@ def read_line(line: str) -> Options:
         seed=found.seed,
         chunk=found.chunk,
         exact=found.exact,
+        on=found.on,
         trust=frozenset(found.trust),
     )
 
@@ -238,7 +253,7 @@ def take_line(lines: list[str]) -> list[str]:
     """The input transformer: the `%%parallel` line becomes a string, which the syntax tree keeps."""
     if not lines or not _is_mark(lines[0]):
         return lines
-    read_line(lines[0].strip()[len(MARK) :])  # a wrong option ends it here, before anything runs
+    _find_engine(read_line(lines[0].strip()[len(MARK) :]))  # what is wrong ends it here, before anything runs
     body = lines[1:]
     if body and body[0].startswith("%%") and not _is_mark(body[0]):
         if body[0].split()[0] not in _TRANSPARENT:
@@ -354,6 +369,8 @@ class CellTransformer(ast.NodeTransformer):
         from mpnb.view import View
 
         now = session.current()
+        if options.on is not None:
+            options = dataclasses.replace(options, engine=adapters.find(options.on) or now.local)
         before = now.last if marked else None
 
         def begin(cell: CellPlan, *, within: bool = False) -> Run:
@@ -489,6 +506,7 @@ class CellTransformer(ast.NodeTransformer):
                 options = read_line(rest.strip())
                 if options.explain or options.compare:
                     raise UsageError("%parallel on: --explain, --compare and --scaling are for one cell")
+                _find_engine(options)
                 self.always, self.on_line = options, rest.strip()
                 return None
             case "why" if (asked := _CODE.fullmatch(rest)) and (asked[1] or word not in self.shell.user_ns):
@@ -511,6 +529,7 @@ class CellTransformer(ast.NodeTransformer):
     def _evaluate(self, option_text: str, text: str) -> Any:
         """Give the value of an expression, run as a marked cell of its own."""
         options = read_line(option_text.strip())
+        _find_engine(options)
         filename = self.shell.compile.cache(text, self.shell.execution_count)
         tree = ast.parse(text, filename)
         if not (len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr)):

@@ -18,7 +18,7 @@ from mpnb import events, scheduler
 from mpnb.engine import Effects, Job, Outcome, Tell
 from mpnb.errors import CodecError
 from mpnb.frames import Frame
-from mpnb.hands import GRACE_S, Hands, Mail, OpenJob
+from mpnb.hands import GRACE_S, Mail, OpenJob
 
 if TYPE_CHECKING:
     from mpnb.jobs import ItemsMemo, JobEncoder
@@ -65,6 +65,22 @@ class Owner(Protocol):
         ...
 
 
+class Carrier(Protocol):
+    """Who carries a job out, in a thread of its own: the pool's hands, or those of another engine."""
+
+    def queue(self, *item: Any) -> None:
+        """As `post`, but it need not be looked at before the next `wake`."""
+        ...
+
+    def post(self, *item: Any) -> None:
+        """Tell of an event of the scheduler, or a word with what belongs to it."""
+        ...
+
+    def wake(self) -> None:
+        """Have it look at what is queued."""
+        ...
+
+
 def opened(
     number: int, job: Job, workers: int | None = None, *, loan: bool = False, eager: bool = False
 ) -> scheduler.JobOpened:
@@ -94,7 +110,7 @@ class JobRun:
     def __init__(
         self,
         pool: Owner,
-        hands: Hands,
+        hands: Carrier,
         job: Job,
         items: Iterator[object],
         tell: Tell,

@@ -35,6 +35,8 @@ CHUNK_NBYTES: Final = 4 << 20  # items in a chunk: so much is copied in one go; 
 WINDOW_NBYTES: Final = 256 << 20  # results that wait for an earlier iteration or for a slow caller
 FIRST: Final = 64  # items in the first chunks of a long list
 GROWTH: Final = 4  # a chunk may be so many times larger than what is known to have worked
+WAY: Final = 5  # a chunk is as much work as this times its way there and back
+FAR: Final = 20  # with tasks shorter than this times the way, the next chunk is on it while one runs
 DEPTH: Final = 2  # chunks of short tasks that a worker holds: one to run, one to go on with
 MAX_DEATHS: Final = 3  # over the same piece of work, in no known iteration: the first may be among unmarked calls
 MAX_FAILED_STARTS: Final = 3
@@ -50,6 +52,7 @@ class JobOpened(Event):
     an iteration may run, and `retries` how often one whose worker ended, or that ran too long, is run again.
     `loan`: its one iteration is to be with the caller, and to take calls from there, until anything else is to be done.
     `eager`: all its items are there, and all are to be done, so that as many may be pulled as workers can use.
+    `way_s`: seconds that a chunk takes to its worker and back, where that is more than on one machine.
     """
 
     job: int
@@ -63,6 +66,7 @@ class JobOpened(Event):
     retries: int = 0
     loan: bool = False
     eager: bool = False
+    way_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,6 +332,7 @@ class _Job:
     retries: int = 0
     loan: bool = False
     eager: bool = False
+    way_s: float = 0.0
     failures: dict[int, int] = field(default_factory=dict)  # iteration -> how often it was lost, while it may be again
     each_nbytes: float = 0.0
     queue: list[_Piece] = field(default_factory=list)  # a heap
@@ -391,12 +396,13 @@ class _Job:
 
     def chunk_s(self, workers: int) -> float:
         """Seconds of work in the next chunk: more in a long job, where fewer of them save more than they delay."""
+        least = max(CHUNK_S, WAY * self.way_s)
         if self.each_s is None or self.ahead is not None:
-            return CHUNK_S
+            return least
         longest = min(LONG_CHUNK_S, self.earned_s(workers))
         if self.made_nbytes:
             longest = min(longest, CHUNK_NBYTES * self.finished / self.made_nbytes * self.each_s)
-        return max(CHUNK_S, longest)
+        return max(least, longest)
 
     def earned_s(self, workers: int) -> float:
         """Seconds of work that may be handed out at once after what has been done."""
@@ -406,7 +412,7 @@ class _Job:
         """How many chunks a worker may hold."""
         if self.each_s is None:
             return 1
-        return DEPTH if self.each_s < SHORT_CHUNK_S else 1
+        return DEPTH if self.each_s < max(SHORT_CHUNK_S, FAR * self.way_s) else 1
 
 
 def first_size(total: int, workers: int) -> int:
@@ -553,6 +559,7 @@ class Scheduler:
             retries=event.retries,
             loan=event.loan,
             eager=event.eager,
+            way_s=event.way_s,
             pulling=event.eager,  # its first chunks are on their way
         )
         if event.loan:

@@ -48,7 +48,7 @@ from mpnb.engine import (
     notebook,
     warn_again,
 )
-from mpnb.errors import CodecError, MpnbError, PlanError, RefusedError, WorkerDiedError
+from mpnb.errors import CodecError, EngineLostError, MpnbError, PlanError, RefusedError, WorkerDiedError
 from mpnb.events import BatchFinished, Event, KernelRan, RunEnded, RunStarted, SiteEnded, SiteStarted
 from mpnb.forecast import Forecast
 from mpnb.imports import module_of
@@ -92,6 +92,8 @@ class Options:
     trust: frozenset[str] = frozenset()
     chunk: int | None = None
     exact: bool = False
+    on: str | None = None
+    engine: Engine | None = None  # that `on` names; None for the session's
 
 
 @dataclass(slots=True)  # as `Outcome`: there is one for each iteration
@@ -122,10 +124,17 @@ class Session:
     ----------
     engine
         Anything that runs jobs (`mpnb.engine.Engine`).
+
+    Attributes
+    ----------
+    engine
+        Where cells run that do not name an engine of their own; another one after `mpnb.use`.
+    local
+        The one that it was given.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+        self.engine = self.local = engine
         self.running: list[Looping] = []
         self._last: Record | Callable[[], Record] | None = None
         self.measured: dict[str, dict[int, Measured]] = {}  # by the source of a cell, by its site
@@ -213,7 +222,7 @@ class Run:
     ) -> None:
         self.session = session
         self.source = source
-        self.engine = engine = session.engine
+        self.engine = engine = options.engine or session.engine
         self.cell = cell
         self.namespace = namespace
         self.names = names
@@ -1022,6 +1031,8 @@ class SiteRun:
                 code = "random" if SEEDED in instead else "unsendable"
                 self.refuse(Refusal(code, self.plan.line, error.path, f"can't be sent: {why}", instead))
                 self.phase = _REST
+            except EngineLostError as error:  # what runs on a cluster may take the kernel days
+                yield from self._cut_short(error)
             except MpnbError as error:  # the pool's own trouble must not cost the user the result
                 self.refuse(Refusal("engine", self.plan.line, "", f"the pool failed: {error}"))
                 self.phase = _REST

@@ -69,6 +69,11 @@ MAY_IMPORT = {
     "loans": "errors engine tasks frames calls jobs hands running scheduler plain steady",
     "workforce": "budget errors blas engine cores cache frames jobs imports templates hands calls running results",
     "pool": "errors events engine tasks steady calls running results loans workforce",
+    # other processes' care
+    "adapters": (  # __init__: for its version
+        "__init__ errors engine events blas cores arrays buffers cache frames tasks jobs scheduler hands running results workforce "
+        "pool session"
+    ),
     "executor": "errors mailbox tasks pool results",
     # processes beside the notebook, at both ends
     "parcels": "errors engine cache frames modules blame codec jobs namespace",
@@ -99,7 +104,7 @@ MAY_IMPORT = {
     "brief": "events serial plan record session worth applied",
     "watching": "plan session brief",
     "functions": "errors events engine serial plan record session brief view",
-    "magic": "errors events engine imports laws workforce plan record outlook report dashboard session brief watching view",
+    "magic": "adapters errors events engine imports laws workforce plan record outlook report dashboard session brief watching view",
 }
 
 # Looks upward by name, at the moment of use. Each is one too many, so each has its reason.
@@ -123,6 +128,7 @@ DOORS = {
     "cloudpickle": "codec",
     "psutil": "cores",
     "threadpoolctl": "blas",
+    "distributed": "adapters",
     "numpy": "cache laws surroundings streams",
     "pandas": "surroundings",
     "mpmath": "surroundings",

@@ -61,7 +61,52 @@ def portable() -> Iterator[Engine]:
             os.environ["MPNB_TRANSPORT"] = before
 
 
+@contextmanager
+def adapted(to: Any) -> Iterator[Engine]:
+    """The engine on a client or an executor."""
+    from mpnb.adapters import find
+
+    engine: Any = find(to)
+    wait_for(lambda: engine.ready == 2, START_S)
+    yield engine
+    engine.shutdown()
+
+
+@contextmanager
+def dask() -> Iterator[Engine]:
+    """A dask cluster of two processes on this machine."""
+    import distributed
+
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+        adapted(client) as engine,
+    ):
+        yield engine
+
+
+@contextmanager
+def loky() -> Iterator[Engine]:
+    """Loky's executor."""
+    from loky import get_reusable_executor
+
+    with get_reusable_executor(2, timeout=120) as executor, adapted(executor) as engine:
+        yield engine
+
+
+@contextmanager
+def ipyparallel() -> Iterator[Engine]:
+    """An executor of ipyparallel's."""
+    import ipyparallel as ipp
+
+    with ipp.Cluster(n=2, log_level=40) as client, adapted(client.load_balanced_view().executor) as engine:
+        yield engine
+
+
 KINDS = (
     Kind("local", local),
     Kind("portable", portable),
+    Kind("dask", dask, "distributed"),
+    Kind("loky", loky, "loky", stops=False),
+    Kind("ipyparallel", ipyparallel, "ipyparallel", stops=False),
 )
