@@ -4,8 +4,8 @@
 of it; `last_run().save(path)` keeps that, and `load_run(path)` has it again. `dashboard()` is a panel that follows
 every run. `Pool` and `Executor` are `multiprocessing`'s and `concurrent.futures`' for functions of the notebook;
 `pool()` is the one that stays between cells, and `shared()` puts an array where its workers see it. `use(client)` has
-cells run on a dask cluster or an executor of processes. `Process`, `Queue`, `Lock`, `Array`, `Manager` and the like are
-`multiprocessing`'s, for functions and classes of the notebook.
+cells run on a dask cluster or an executor of processes, and `register_joblib()` has joblib use the pool. `Process`,
+`Queue`, `Lock`, `Array`, `Manager` and the like are `multiprocessing`'s, for functions and classes of the notebook.
 
 Names are loaded when they are first used: a worker process imports this package too, and must start light.
 """
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mpnb import dashboard as dashboard
     from mpnb import pool as pool
+    from mpnb.adapters import register_joblib as register_joblib
     from mpnb.adapters import use as use
     from mpnb.arrays import shared as shared
     from mpnb.errors import CodecError as CodecError
@@ -85,6 +86,7 @@ _HOMES: Final = {
     "EngineLostError": "mpnb.errors",
     "MissingLibraryError": "mpnb.errors",
     "use": "mpnb.adapters",
+    "register_joblib": "mpnb.adapters",
     **dict.fromkeys(_SHARING, "mpnb.sharing"),
 }
 __all__ = [
@@ -125,6 +127,7 @@ __all__ = [
     "parallel",
     "parent_process",
     "pool",
+    "register_joblib",
     "scaling",
     "shared",
     "use",

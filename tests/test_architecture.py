@@ -129,6 +129,7 @@ DOORS = {
     "psutil": "cores",
     "threadpoolctl": "blas",
     "distributed": "adapters",
+    "joblib": "adapters",
     "numpy": "cache laws surroundings streams",
     "pandas": "surroundings",
     "mpmath": "surroundings",

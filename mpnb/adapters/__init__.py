@@ -76,6 +76,22 @@ def use(engine: Any, *, workers: int | None = None) -> None:
     session.engine = find(engine, workers) or session.local
 
 
+def register_joblib() -> None:
+    """Make the notebook's pool a backend of joblib's, named "mpnb": for `Parallel`, and scikit-learn's `n_jobs`.
+
+    Examples
+    --------
+    >>> import joblib, mpnb
+    >>> mpnb.register_joblib()
+    >>> with joblib.parallel_config("mpnb"):
+    ...     joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(k) for k in (-1, -2))
+    [1, 2]
+    """
+    from mpnb.adapters.joblib import register
+
+    register()
+
+
 def _ready(key: Any, workers: int | None = None) -> Engine:
     """The engine for a client, executor or address: the one there is, if it still works."""
     for place, (known, engine) in enumerate(_engines):
