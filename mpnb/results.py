@@ -231,6 +231,10 @@ def told(callback: Callback | None, value: Any) -> None:
             _log.exception("a callback of an asynchronous result failed: %r", callback)
 
 
+class ResultTimeoutError(multiprocessing.TimeoutError, TimeoutError):
+    """A result was not there in time; multiprocessing's error, and Python's own that most people catch."""
+
+
 class AsyncResult(Generic[T]):
     """What becomes of a call that runs in the background; `await` it, or `get()` its value."""
 
@@ -245,7 +249,7 @@ class AsyncResult(Generic[T]):
         self.wait(timeout)
         if not self._future.done():
             msg = f"no result after {timeout} s: wait longer, or ask ready()"
-            raise multiprocessing.TimeoutError(msg)
+            raise ResultTimeoutError(msg)
         if (error := self._future.exception()) is not None:
             held, error = [error], None
             throw(held)
@@ -342,7 +346,7 @@ class ResultIterator(Generic[T]):
             outcome = next(self._run)
         except DeadlinePassed:
             msg = f"no result after {timeout} s: wait longer"
-            raise multiprocessing.TimeoutError(msg) from None
+            raise ResultTimeoutError(msg) from None
         return self._settled(outcome)
 
     def _settled(self, outcome: Outcome) -> tuple[bool, Any]:

@@ -69,6 +69,19 @@ def test_a_handle_says_how_it_stands(pool: Pool) -> None:
         failed.get()
 
 
+@pytest.mark.parametrize("kind", [TimeoutError, multiprocessing.TimeoutError])
+def test_a_result_that_is_late_raises_both_kinds_of_timeout(pool: Pool, kind: type[Exception]) -> None:
+    """Python's own TimeoutError catches it as well as multiprocessing's, from `get` and from `imap`."""
+    late = pool.apply_async(time.sleep, (0.3,))
+    with pytest.raises(kind, match=r"no result after 0\.01 s"):
+        late.get(0.01)
+    results: Any = pool.imap(time.sleep, [0.3])
+    with pytest.raises(kind, match=r"no result after 0\.01 s"):
+        results.next(0.01)
+    late.wait(10)
+    results.next(10)
+
+
 def test_callbacks_come_before_the_result_is_ready(pool: Pool) -> None:
     """One of the two is called, once, with value or exception; one that fails harms nobody, and is logged."""
     called: list[Any] = []
