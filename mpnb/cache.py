@@ -6,9 +6,11 @@ Objects in, blocks and digests out. Nothing in it can be stale: what it knows is
 from __future__ import annotations
 
 import ctypes
+import dis
 import functools
 import hashlib
 import importlib
+import itertools
 import marshal
 import opcode
 from collections.abc import Callable, Hashable, Sequence
@@ -19,6 +21,8 @@ from typing import Any, Final, TypeVar
 from mpnb.buffers import KEPT_FOR, Block, Stock, aligned, lent
 
 STOCK_NBYTES: Final = 256 << 20  # of the blocks for arguments that are kept for the next ones
+
+_SCRIPTS_KEPT_FOR: Final = 64  # jobs for which unused code is remembered
 
 Name = str
 _Made = TypeVar("_Made")
@@ -59,6 +63,21 @@ def attribute_names(code: CodeType) -> frozenset[str]:
     return frozenset(code.co_names).union(*inner)
 
 
+def telling_attribute(code: CodeType) -> str | None:
+    """An attribute that code, or the code in it, asks for, and that tells a lent array from one with its own memory."""
+    if not _TELLING.isdisjoint(code.co_names):  # which is rare
+        asked = [each.argval for each in dis.get_instructions(code) if each.opname in {"LOAD_ATTR", "LOAD_METHOD"}]
+        for name, after in itertools.pairwise([*asked, None]):
+            if name in _TELLING and not (name == "flags" and after in _LAYOUT):
+                return str(name)
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return next(filter(None, map(telling_attribute, inner)), None)
+
+
+_TELLING: Final = frozenset({"flags", "base", "getsizeof"})
+_LAYOUT: Final = frozenset({"c_contiguous", "f_contiguous", "contiguous", "aligned", "fnc", "forc"})  # is the same
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """What is remembered of a code object; holds it, so that its id stays its own."""
@@ -84,7 +103,7 @@ class EncodeCache:
     """
 
     def __init__(self) -> None:
-        self._scripts: dict[int, Script] = {}
+        self._scripts: dict[int, tuple[Script, int]] = {}  # and the job that used it last
         self._signatures: dict[int, tuple[CodeType, bytes]] = {}
         self._blocks: dict[Hashable, tuple[Block, int]] = {}
         self._parts: dict[str, tuple[Any, Any]] = {}
@@ -98,15 +117,18 @@ class EncodeCache:
         """Begin a job: blocks that the last few jobs did not use are let go."""
         self._jobs += 1
         self.stock.begin()
+        if self._jobs % _SCRIPTS_KEPT_FOR == 0:  # every cell that runs has code of its own
+            self._scripts = {
+                key: kept for key, kept in self._scripts.items() if self._jobs - kept[1] <= _SCRIPTS_KEPT_FOR
+            }
         self._blocks = {key: kept for key, kept in self._blocks.items() if self._jobs - kept[1] <= KEPT_FOR}
 
     def script(self, code: CodeType) -> Script:
         """Marshalled code and the names in it."""
-        found = self._scripts.get(id(code))
+        found, _ = self._scripts.get(id(code), (None, 0))
         if found is None:
-            if len(self._scripts) > 4096:
-                self._scripts.clear()
-            found = self._scripts[id(code)] = Script(code, marshal.dumps(code), global_names(code))
+            found = Script(code, marshal.dumps(code), global_names(code))
+        self._scripts[id(code)] = found, self._jobs
         return found
 
     def block(self, pieces: Sequence[Any]) -> Block:

@@ -18,7 +18,7 @@ from mpnb.arrays import copies_on_write
 from mpnb.blame import Unsendable, kind_name, located
 from mpnb.budget import Budget
 from mpnb.buffers import is_portable
-from mpnb.cache import BLIND, EncodeCache, Name, attribute_names, digest
+from mpnb.cache import BLIND, EncodeCache, Name, attribute_names, digest, telling_attribute
 from mpnb.codec import Decoder, Encoder, Memo
 from mpnb.collector import collector_paused
 from mpnb.engine import Effects, Job
@@ -82,8 +82,12 @@ class JobEncoder:
         self._known = {key: number for key, (number, thing) in memo.items() if type(thing) not in _TEXT}
         self._of_pandas = encoder.of_pandas
         self._hot: dict[int, None] = {}
+        self._telling: str | None = (
+            None  # an attribute that the loop asks for, and that tells a lent array from its own
+        )
         self._refuse_targets(memo.keys(), encoder.arrays)
         self._refuse_shared(encoder)
+        self._refuse_told_apart(encoder)
         frame = write_frame("bundle", list(self._bound), file.getvalue(), buffers or (), cache)
         serials = b",".join(b"%d" % block.serial for block in frame.blocks)
         bundle = Part(digest(frame.head, serials), frame)
@@ -250,6 +254,7 @@ class JobEncoder:
             self._hot = dict.fromkeys(primed)
         self._refuse_targets(memo.keys(), encoder.arrays)
         self._refuse_shared(encoder)
+        self._refuse_told_apart(encoder)
         objects: list[Any] = [None] * len(memo)
         for number, thing in memo.values():
             objects[number] = thing
@@ -299,6 +304,18 @@ class JobEncoder:
             names = self._job.shared.intersection(script.code.co_freevars)
             if names and script.code is not self._job.function.__code__:
                 raise CodecError(min(names), f"it is set by the loop, and shared with {script.code.co_name}()")
+
+    def _refuse_told_apart(self, encoder: Encoder) -> None:
+        """CodecError where an array is lent to code that asks for what tells it from the notebook's own."""
+        if self._job.calls:  # whose arguments are copies
+            return
+        told = (telling_attribute(script.code) for script in encoder.scripts.values())
+        self._telling = self._telling or next(filter(None, told), None)
+        if self._telling is not None and encoder.arrays:
+            name = self._name_of(encoder.arrays[0])
+            raise CodecError(
+                name, f"the loop asks for .{self._telling}, and workers see arrays read-only, in shared memory"
+            )
 
     def _arrays_of(self, target: Any) -> list[Any]:
         """The arrays in which an object keeps its data; not those of a frame's labels, which never change."""

@@ -440,6 +440,57 @@ def test_a_target_is_refused(notebook: Notebook) -> None:
         encoder.encode_items([1, [notebook.names["out"]]])
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "big.flags.writeable",
+        "[x.flags.owndata for x in [big, small]]",
+        "helper(small)",
+        "(lambda: big.base is None)()",
+        "sys.getsizeof(big)",
+        "item.flags['WRITEABLE']",
+        "str(item.flags), len(item)",
+        "helper(item)",
+        "item.flags.c_contiguous, item.flags.writeable",
+    ],
+)
+def test_what_tells_a_lent_array_from_the_notebooks_is_refused(notebook: Notebook, expression: str) -> None:
+    """Whether it may be written, owns its memory, is a view: in a worker that would be another answer, silently."""
+    notebook.cell("""
+        import sys, numpy as np
+        big, small = np.zeros(100_000), np.zeros(3)
+        def helper(x): return x.flags.writeable
+        """)
+    with pytest.raises(
+        CodecError, match=r"the loop asks for \.(flags|base|getsizeof), and workers see arrays read-only"
+    ):
+        JobEncoder(notebook.job(expression), EncodeCache()).encode_items([np.zeros(5)])
+
+
+def test_the_same_names_are_no_matter_without_arrays(notebook: Notebook, worker: Worker) -> None:
+    """Of other objects they may be asked, and they may be names of the notebook's own beside arrays."""
+    notebook.cell("""
+        import re, numpy as np
+        class Path: base = "there"
+        path, pattern, base, flags, big = Path(), re.compile("x", re.I), 5, 7, np.ones(100_000)
+        """)
+    assert result(notebook, worker, "path.base, pattern.flags & 2, item", 3) == ("there", 2, 3)
+    assert result(notebook, worker, "base + flags + big[item]", 3) == 13.0
+    assert result(notebook, worker, "big.flags.c_contiguous, big[::2].flags.f_contiguous") == (True, False)
+
+
+def test_code_of_cells_gone_by_is_forgotten(notebook: Notebook) -> None:
+    """Every run of a cell has code of its own: what is remembered of it does not grow with the cells."""
+    cache = EncodeCache()
+    notebook.cell("def often(): return 1")
+    for number in range(400):
+        notebook.cell(f"def once(): return {number}")
+        JobEncoder(notebook.job("once() + often()"), cache)
+    assert len(cache._scripts) < 300
+    script = cache.script(notebook.names["often"].__code__)
+    assert script is cache.script(notebook.names["often"].__code__)
+
+
 def test_a_target_that_shares_memory_is_refused(notebook: Notebook) -> None:
     """So must not an array that overlaps one, also inside a DataFrame."""
     notebook.cell("import numpy as np, pandas as pd\nbase = np.zeros(10)\nout = base[5:]\nother = np.zeros(3)")
@@ -486,7 +537,7 @@ def test_arrays_keep_their_layout(notebook: Notebook, worker: Worker, layout: st
     notebook.names.update(np=np, lent=here)
     body = """
         for x in (lent, item):
-            effects.append((0, x.dtype, x.shape, x.strides, x.flags.writeable, x.tobytes()))
+            effects.append((0, x.dtype, x.shape, x.strides, getattr(x, 'flags').writeable, x.tobytes()))
         fresh = np.empty(lent.shape, lent.dtype)
         effects.append((1, lent, item))
     """
@@ -582,7 +633,7 @@ def test_lent_arrays_cannot_be_written(notebook: Notebook, worker: Worker) -> No
     """
     effects = run(notebook, worker, body.replace("objects, ", ""), [np.zeros(4)])[0]
     assert {effect[1] for effect in effects} == {"refused"}
-    ((effect,),) = run(notebook, worker, "effects.append((0, objects.flags.writeable))")
+    ((effect,),) = run(notebook, worker, "effects.append((0, getattr(objects, 'flags').writeable))")
     assert effect[1] is False
 
 
@@ -612,7 +663,8 @@ def test_portable_transport(notebook: Notebook, monkeypatch: pytest.MonkeyPatch,
     process = Worker(MPNB_TRANSPORT=transport)
     notebook.names.update(np=np, big=np.arange(100_000.0), text=["x" * 100] * 3000)
     encoder = JobEncoder(
-        notebook.job("effects.append((0, big, big * 2, big.flags.writeable, len(text), big[5:]))"), EncodeCache()
+        notebook.job("effects.append((0, big, big * 2, getattr(big, 'flags').writeable, len(text), big[5:]))"),
+        EncodeCache(),
     )
     assert bool(encoder.parts[-1].frame.blocks) == (not transport)
     words, (((_, big, double, writeable, count, view),),) = process.run(encoder, [0])
