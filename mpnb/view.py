@@ -69,8 +69,9 @@ class View:
 
 
 def _place(run: Run) -> str:
-    """Stands for the source where there is none: which loops of which function."""
-    return " ".join(f"{site.line}:{site.column}:{site.label}" for site in run.record.sites)
+    """Stands for the source where there is none: the names and loops of a function."""
+    sites = [f"{site.line}:{site.column}:{site.label}" for site in run.record.sites]
+    return " ".join([*sorted(run.names), *sites])
 
 
 __all__ = ["View"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -226,6 +227,20 @@ def test_what_is_told_beside_the_lanes(shown):
     assert message["serial_from"] == 0
     assert first[2] % 16 >= 8  # a chunk begins
     assert sum(first[2 + 7 * n] % 8 == 0 and first[6 + 7 * n] == 3300 for n in range(len(first) // 7)) > 15
+
+
+def test_each_loop_of_a_cell_has_a_colour_of_its_own(shown):
+    """The blocks of a lane say which loop they are of; so do the loops' names."""
+    record = Record([runs.site(label="a"), runs.site(label="b")])
+    for site in (0, 1):
+        for event in runs.events(workers=1, tasks=20, at=1000.0 + 10 * site)[site:-1]:
+            record.add(replace(event, site=site) if hasattr(event, "site") else event)
+    message = News(record, runs.MadeUpLoad(1, 1)).whole()
+    spans = message["lanes"][0][2]
+    tasks = [(spans[n] < 100_000, spans[n + 2] // 16) for n in range(0, len(spans), 7) if spans[n + 2] % 8 == 0]
+
+    assert message["sites"] == ["a", "b"]
+    assert set(tasks) == {(True, 0), (False, 1)}
 
 
 def test_the_next_run_of_a_cell_has_the_earlier_ones_beside_it(shown):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ipykernel
 import nbformat
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+
+# Whether the kernel hears the panel while a cell runs: ipykernel 6 has no threads for that
+HEARS = int(ipykernel.__version__.split(".")[0]) >= 7
 
 # So that a cell finds the made-up runs
 PRELUDE = f"import sys\nsys.path[:0] = [{str(ROOT)!r}, {str(HERE)!r}]\nimport synthetic_runs"
