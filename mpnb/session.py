@@ -366,6 +366,9 @@ class Run:
             return
         if self.options.workers is None or workers > self.engine.workers:
             self.engine.resize(workers)
+        workers = min(workers, self.engine.workers)  # how many there are may not be ours to say
+        if workers == self.workers:
+            return
         self.workers = workers
         if running is not None:
             running.resize(workers)

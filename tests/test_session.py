@@ -478,12 +478,19 @@ def test_a_job_says_whether_it_takes_an_order(cell: str, orders: bool) -> None:
 
 @pytest.mark.parametrize(
     ("has", "own", "resized"),
-    [(2, None, [3, 3]), (2, 2, [3, 3]), (4, 2, [3])],
-    ids=["the engine and the job", "an engine that has too few, too", "the job alone, which has a number of its own"],
+    [(2, None, [3, 3]), (2, 2, [3, 3]), (4, 2, [3]), (-2, None, [])],
+    ids=[
+        "the engine and the job",
+        "an engine that has too few, too",
+        "the job alone, which has a number of its own",
+        "nobody, where others say how many there are",
+    ],
 )
 def test_whoever_looks_on_may_ask_for_more_workers(has: int, own: int | None, resized: list[int]) -> None:
     """What is asked for in the midst of a run takes effect within it, and in the engine where it must or may."""
-    engine = ScriptedEngine(workers=has, task_s=0.001)
+    engine = ScriptedEngine(workers=abs(has), task_s=0.001)
+    if has < 0:
+        engine.resize = lambda _workers: None  # type: ignore[method-assign]
     names: dict[str, Any] = {"__builtins__": __builtins__}
     cell = plan.read_cell(ast.parse("r = [i for i in range(9)]"))
     asks = []
@@ -498,5 +505,5 @@ def test_whoever_looks_on_may_ask_for_more_workers(has: int, own: int | None, re
     record = run.end("finished")
 
     assert engine.resized == resized
-    assert (run.workers, record.workers, record.ideal) == (3, 3, 3)
+    assert (run.workers, record.workers, record.ideal) == ((3, 3, 3) if resized else (2, 2, 2))
     assert names["r"] == list(range(9))

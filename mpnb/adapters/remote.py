@@ -242,6 +242,11 @@ class Dispatcher(threading.Thread):
                 if number in self._jobs:
                     self._jobs[number][0].chunks[event.chunk] = (event.first, frame)
                     self._handle(event)
+            case (scheduler.JobResized() as event,):
+                self._handle(event)
+                if event.job in self._jobs:
+                    told = events.JobResized(at=event.at, workers=event.workers)
+                    self._jobs[event.job][0].mail.put(("event", told))
             case (scheduler.JobClosed() as event,):
                 if event.job in self._jobs:
                     self._grace.append((time.perf_counter() + GRACE_S, event.job))
