@@ -11,6 +11,7 @@ import importlib
 import pickle
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import FunctionType
 from typing import IO, Any, Final, NoReturn, cast
 
@@ -24,6 +25,7 @@ from mpnb.errors import CodecError, MpnbError
 from mpnb.frames import Frame, read_frame, write_frame
 from mpnb.jobs import ItemsMemo, JobEncoder
 from mpnb.parcels import ParcelEncoder
+from mpnb.steady import Watch
 from mpnb.tasks import LOST, NEVER_SENT, RAISED, UNSENDABLE, VALUE, NeverSent
 
 #: How pickle says that it can't; what else comes out of it was raised by the user's own code, and is the user's.
@@ -59,9 +61,9 @@ class CallEncoder(JobEncoder):
 
     def encode_items(self, items: Sequence[object]) -> tuple[Frame, ItemsMemo]:
         """Encode some items; in the place of one that can't be sent goes a number, and its error is kept here."""
-        data = plain.dumps(list(items))
-        if data is not None:
-            return write_frame("plain", None, data, ()), ItemsMemo([])
+        frame = plain_frame(items)
+        if frame is not None:
+            return frame, ItemsMemo([])
         try:
             frame, memo = super().encode_items(items)
         except Exception:
@@ -124,6 +126,28 @@ class CallEncoder(JobEncoder):
                 raise AssertionError(effect)
         failure.__cause__ = theirs.RemoteTraceback(f'\n"""\n{text}"""') if text else None
         return failure
+
+
+@dataclass(slots=True, eq=False)
+class Kept:
+    """A steady function's task, and what it was encoded as: that serves as long as the watch holds."""
+
+    watch: Watch
+    do: Callable[..., None]
+    retries: int
+    task: FunctionType
+    encoder: CallEncoder | None = None
+
+    def serves(self, function: Any, do: Callable[..., None], retries: int) -> bool:
+        """Whether this is the task of such calls."""
+        mine = self.watch.function is function and self.do is do and self.retries == retries
+        return mine and self.watch.holds()
+
+
+def plain_frame(items: Sequence[object]) -> Frame | None:
+    """Some items, where all are plain values: what copies of them are hangs on nothing in the notebook."""
+    data = plain.dumps(list(items))
+    return None if data is None else write_frame("plain", None, data, ())
 
 
 def users_own(error: Exception) -> Exception:

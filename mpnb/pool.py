@@ -21,6 +21,7 @@ from mpnb.errors import MpnbError
 from mpnb.workforce import Workforce, at_least, callable_only, in_worker
 
 if TYPE_CHECKING:
+    from mpnb.calls import CallEncoder, Kept
     from mpnb.loans import Lender
     from mpnb.results import AsyncResult, Background, MapResult, ResultIterator, Take
     from mpnb.running import JobRun
@@ -91,6 +92,7 @@ class Pool(Workforce):
         self._initialized_here = False
         self._lends = maxtasksperchild is None and self._timeout is None and not self._retries
         self._lender: Lender | None = None
+        self._kept: Kept | None = None
 
     # ------------------------------------------------------------ work whose results are waited for
 
@@ -282,7 +284,7 @@ class Pool(Workforce):
         ahead: int | None = None,
     ) -> Job:
         """Describe calls that are to be made; raises what bad arguments raise."""
-        from mpnb.calls import task_of
+        from mpnb.calls import Kept, task_of
         from mpnb.steady import watch
 
         self._check_open()
@@ -292,12 +294,29 @@ class Pool(Workforce):
         timeout, retries = limits(
             self._timeout if timeout is None else timeout, self._retries if retries is None else retries
         )
-        watched = watch(func)
+        kept = self._kept
+        if kept is None or not kept.serves(func, do, retries):
+            task, watched = task_of(func, do, retries), watch(func)
+            kept = self._kept = None if watched is None else Kept(watched, do, retries, task)
+        else:
+            task, watched = kept.task, kept.watch
         return Job(
-            task_of(func, do, retries), nets=False, calls=True, total=len(items) if isinstance(items, Sized) else None,
+            task, nets=False, calls=True, total=len(items) if isinstance(items, Sized) else None,
             chunk=chunksize, ahead=ahead, timeout_s=timeout, retries=retries,
             steady=None if watched is None else watched.holds,
         )  # fmt: skip
+
+    def kept_encoder(self, job: Job) -> CallEncoder:
+        """As `call_encoder`, for plain items alone; for a steady function it is made once and serves again."""
+        kept = self._kept
+        if kept is None or kept.task is not job.function:
+            return self.call_encoder(job)
+        if kept.encoder is not None and kept.watch.holds():
+            return kept.encoder
+        made = self.call_encoder(job)
+        if kept.watch.holds() and not any(part.frame.blocks for part in made.parts):  # memory is not kept for it
+            kept.encoder = made
+        return made
 
     def _begin(self, job: Job, items: Iterable[Any], *, ordered: bool = True) -> JobRun:
         from mpnb.running import JobRun

@@ -19,17 +19,15 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, wait
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from mpnb import scheduler
-from mpnb.calls import CallEncoder, noted, throw
+from mpnb.calls import CallEncoder, noted, plain_frame, throw
 from mpnb.engine import Job, Outcome
 from mpnb.errors import CodecError, MpnbError
 from mpnb.hands import Hands, OpenJob
+from mpnb.jobs import ItemsMemo
 from mpnb.running import DeadlinePassed, JobRun, next_chunk, next_job, opened
-
-if TYPE_CHECKING:
-    from mpnb.jobs import ItemsMemo
 
 T = TypeVar("T")
 Settled = list[Any]  # whether a call succeeded, and its value or exception; who has taken it in empties it
@@ -46,6 +44,10 @@ class Owner(Protocol):
 
     def call_encoder(self, job: Job) -> CallEncoder:
         """What turns the job's names and arguments into frames."""
+        ...
+
+    def kept_encoder(self, job: Job) -> CallEncoder:
+        """As `call_encoder`, where all arguments are plain values."""
         ...
 
     def leave(self, work: Background) -> None:
@@ -127,9 +129,15 @@ class Background:
         self._total = len(items)
         self._missing = dict.fromkeys(range(len(items)))
         try:
+            parts = [items[start : start + size] for start in range(0, len(items), size)]
+            plain = [frame for part in parts if (frame := plain_frame(part)) is not None]
             with pool.encoding:
-                encoder = self._encoder = pool.call_encoder(job)
-                chunks = [encoder.encode_items(items[start : start + size]) for start in range(0, len(items), size)]
+                if len(plain) == len(parts):
+                    encoder = self._encoder = pool.kept_encoder(job)
+                    chunks = [(frame, ItemsMemo([])) for frame in plain]
+                else:
+                    encoder = self._encoder = pool.call_encoder(job)
+                    chunks = [encoder.encode_items(part) for part in parts]
         except Exception as error:
             self._fail(error)
             return

@@ -62,7 +62,7 @@ MAY_IMPORT = {
     "base": "wire interpreter",
     "templates": "base wire interpreter",
     "hands": "errors events buffers cores frames mailbox wire scheduler interpreter templates",
-    "calls": "plain budget errors engine cache frames blame codec jobs parcels tasks",
+    "calls": "steady plain budget errors engine cache frames blame codec jobs parcels tasks",
     "running": "errors events engine frames jobs scheduler hands",
     "results": "errors engine jobs scheduler hands running calls",
     "steady": "",

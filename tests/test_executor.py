@@ -168,3 +168,51 @@ def test_what_was_submitted_is_done_before_the_process_ends(tmp_path: Path) -> N
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=30, check=False)
     assert (done.stdout, done.stderr) == ("done 0\ndone 1\ndone 2\n", "")
+
+
+CHANGES = {
+    "nothing": "pass",
+    "a global": "base = 10",
+    "a helper": "def helper(x): return -x",
+    "its own code": "def follows(x, y=0): return 5 * x",
+    "its defaults": "follows.__defaults__ = (1000,)",
+    "a global that can change in place": "base = [3]; helper = lambda x: x * base[0]",
+    "that in place": "base[0] = 4",
+    "back again": "base = 7\ndef helper(x): return x",
+}
+
+
+def test_what_was_encoded_once_is_never_stale() -> None:
+    """A steady function's code is encoded once for many calls; every change is seen by the next of each kind."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec("base = 1\ndef helper(x): return x\ndef follows(x, y=0): return helper(x) + y, base", names)
+
+    class Odd(int):
+        """Not a plain value, so that it goes another way."""
+
+    with Executor(2) as executor:
+        for change in CHANGES.values():
+            exec(change, names)
+            for _ in range(3):
+                follows = names["follows"]
+                futures = [executor.submit(follows, 2), executor.submit(follows, y=3, x=4), executor.submit(abs, -1)]
+                wanted = [follows(2), follows(4, 3), 1]
+                for asked in (executor.pool.map_async, executor.pool.starmap_async):
+                    items = [(5,)] if asked == executor.pool.starmap_async else [5]
+                    futures.append(executor.submit(list, asked(follows, items).get(30)))
+                    wanted.append([follows(5)])
+                futures.append(executor.submit(follows, Odd(6)))
+                wanted.append(follows(6))
+                assert [future.result(30) for future in futures] == wanted, change
+
+
+def test_a_call_in_the_background_has_what_was_there_when_it_was_made() -> None:
+    """What is changed while it waits is for the calls after it."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec("import time\nbase = 0\ndef late(x):\n    time.sleep(0.02)\n    return base", names)
+    with Executor(1) as executor:
+        futures = []
+        for base in range(10):
+            names["base"] = base
+            futures += [executor.submit(names["late"], 0), executor.submit(names["late"], 0)]
+        assert [future.result(30) for future in futures] == [base for base in range(10) for _ in range(2)]

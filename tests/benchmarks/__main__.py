@@ -28,6 +28,7 @@ from real_kernel import Kernel  # noqa: E402
 SETUP = f"""
 import sys; sys.path.insert(0, {str(ROOT / "tests" / "benchmarks")!r})
 import os, random, signal, time, peers
+get_ipython().run_line_magic("load_ext", "mpnb")
 base = 0
 def helper(x): return x
 def follows(x, y=0): return helper(x) + base + y
