@@ -49,7 +49,7 @@ class Cluster:
 
     @staticmethod
     def start(*words: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "dask", *words]
+        command = [sys.executable, "-m", "dask", *words, "--host", "127.0.0.1"]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def close(self) -> None:
