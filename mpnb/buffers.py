@@ -183,8 +183,6 @@ class Stock:
         else:
             kept.fill(pieces)
         kept.used, kept.is_out = self._jobs, True
-        if self._word is not None:
-            self._word[kept.flag] = 1
         return Block.of_stock(kept, nbytes, partial(self._back.append, kept))
 
     def _free(self) -> list[Kept]:
@@ -200,7 +198,7 @@ class Stock:
         if not self._has_room(nbytes):
             return None
         flag = min(set(_FLAGS).difference(self._kept))
-        kept = self._kept[flag] = Kept(flag, nbytes)
+        kept = self._kept[flag] = Kept(flag, _memory(), nbytes, self._word)
         return kept
 
     def _drop(self, kept: Kept) -> None:
@@ -233,16 +231,22 @@ class Kept:
         The stock has let go of it, so its readers may, too.
     """
 
-    def __init__(self, flag: int, nbytes: int) -> None:
+    def __init__(self, flag: int, fd: int, nbytes: int, word: memoryview | None) -> None:
         self.key = next(_serials)
         self.flag = flag
-        self.fd = _memory()
+        self.fd = fd
         self.nbytes = nbytes
+        self._word = word
         self.used = 0  # by which job
         self.is_out = self.is_gone = False
         self._map: memoryview | None = None
         os.ftruncate(self.fd, nbytes)
         _seal(self.fd, "SHRINK", "GROW")
+
+    def send(self) -> None:
+        """It is about to be sent: its reader will say when it has read it."""
+        if self._word is not None:
+            self._word[self.flag] = 1
 
     def fill(self, pieces: Sequence[memoryview | bytes]) -> None:
         """Copy the pieces into memory that has been touched before, by a map that stays."""

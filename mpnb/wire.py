@@ -67,6 +67,8 @@ class Outgoing:
     def _place(self, block: Block, fds: list[int]) -> Place:
         """How the other side finds a block; its descriptor is added to `fds` where it is needed."""
         kept = block.kept
+        if kept is not None:
+            kept.send()
         if kept is None or self.readers is None:
             fds.append(block.fd)
             return block.nbytes, None
