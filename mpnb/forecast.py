@@ -111,7 +111,8 @@ def what_if(
     if any(site.times is None or not site.times.counts for site in split):
         raise ValueError("this record has no times of iterations, as of older versions: run the cell again")
     measured = sum(site.wall_s or 0.0 for site in split)
-    predicted = sum(_wall_s(site, workers or site.workers, order, chunk, probe, contention) for site in split)
+    terms = _Terms(workers, order, chunk, probe, contention)
+    predicted = sum(_wall_s(site, record.chunk, terms) for site in split)
     return Forecast(
         workers=workers or record.ideal,
         order=order,
@@ -127,8 +128,8 @@ def what_if(
     )
 
 
-def check(record: Record, earlier: Sequence[Forecast], chunk: int | None) -> list[Checked]:
-    """Hold what was foretold against a run of the same cell that was as it said; `chunk` is what was asked for.
+def check(record: Record, earlier: Sequence[Forecast]) -> list[Checked]:
+    """Hold what was foretold against a run of the same cell that was as it said.
 
     Whether the cell runs in another order can be seen only by what its iterations took.
     """
@@ -139,7 +140,7 @@ def check(record: Record, earlier: Sequence[Forecast], chunk: int | None) -> lis
     probed = any(site.kernel_iterations for site in split)
     found = []
     for each in earlier:
-        same = (each.workers, each.chunk, each.iterations) == (record.ideal, chunk, tuple(iterations))
+        same = (each.workers, each.chunk, each.iterations) == (record.ideal, record.chunk, tuple(iterations))
         if same and each.probed == probed and (each.order == AS_IT_WAS or all(_is_in(each.order, s) for s in split)):
             found.append(Checked(each.how, each.wall_s, record.wall_s))
     return found
@@ -164,17 +165,27 @@ def _is_news(site: Site, workers: int) -> bool:
     return workers != site.workers and not site.certain and site.yardstick == 1
 
 
-def _wall_s(
-    site: Site, workers: int, order: str, chunk: int | None, probe: bool | None, contention: float | None
-) -> float:
-    """Seconds of a site: what the kernel did by itself stays, the pool's part is played again."""
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """Under which conditions a site is played again; None is as it was, but for `chunk`: as the scheduler decides."""
+
+    workers: int | None
+    order: str
+    chunk: int | None
+    probe: bool | None
+    contention: float | None
+
+
+def _wall_s(site: Site, chunk: int | None, terms: _Terms) -> float:
+    """Seconds of a site that ran in such chunks: what the kernel did stays, the pool's part is played again."""
+    workers = terms.workers or site.workers
     fixed = site.costs.names_s + site.parts.get(books.STARTING, 0.0) / site.workers  # whatever the workers
     once = max(0.0, site.job_s - fixed) / site.jobs  # in an outer loop, it had several passes
-    slower = (1 / site.yardstick - 1) / max(1, site.workers - 1) if contention is None else contention
+    slower = (1 / site.yardstick - 1) / max(1, site.workers - 1) if terms.contention is None else terms.contention
     beside = 1 + slower * (site.workers - 1)  # as many times as long as alone
     scale = (1 + slower * (workers - 1)) / beside
     expected_s = site.kernel_s / site.kernel_iterations if site.kernel_iterations else None
-    as_it_was = partial(play, Lengths(_runs(site)), site.workers, expected_s=expected_s)
+    as_it_was = partial(play, Lengths(_runs(site)), site.workers, chunk=chunk, expected_s=expected_s)
     prices = _prices(site, 0.0)
     waited = site.parts.get(books.QUEUE, 0.0) + site.parts.get(books.HOME, 0.0)
     if waited > _WAITED * site.core_job_s and as_it_was(prices) < once:
@@ -185,13 +196,12 @@ def _wall_s(
         prices = _prices(site, low)
     known = as_it_was(prices)
     runs, kernel_s = _runs(site), 0.0
-    if _can_be_dealt_anew(site) and (order != AS_IT_WAS or probe is not None):
-        runs, kernel_s, expected_s = _dealt(site, beside, workers, order, probe)
-    elif order != AS_IT_WAS:
-        runs = _sorted(runs, order)
-    again = play(
-        Lengths((count, each * scale) for count, each in runs), workers, prices, chunk=chunk, expected_s=expected_s
-    )
+    if _can_be_dealt_anew(site) and (terms.order != AS_IT_WAS or terms.probe is not None):
+        runs, kernel_s, expected_s = _dealt(site, beside, workers, terms.order, probe=terms.probe)
+    else:
+        runs = _sorted(runs, terms.order)
+    lengths = Lengths((count, each * scale) for count, each in runs)
+    again = play(lengths, workers, prices, chunk=terms.chunk, expected_s=expected_s)
     pool_s = once * again / known if known > 0 else once
     return max(0.0, (site.wall_s or 0.0) - site.job_s + kernel_s) + fixed + site.jobs * pool_s
 
@@ -206,7 +216,7 @@ def _can_be_dealt_anew(site: Site) -> bool:
 
 
 def _dealt(
-    site: Site, beside: float, workers: int, order: str, probe: bool | None
+    site: Site, beside: float, workers: int, order: str, *, probe: bool | None
 ) -> tuple[_Runs, float, float | None]:
     """Deal all iterations anew, first to a probe: those of the pool, seconds of the kernel, and of each one there.
 

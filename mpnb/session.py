@@ -149,11 +149,11 @@ class Session:
         if len(self.measured) > CELLS:
             del self.measured[next(iter(self.measured))]
 
-    def check(self, source: str, record: Record, chunk: int | None) -> None:
+    def check(self, source: str, record: Record) -> None:
         """Hold a run against what was foretold of it; what it will be asked itself is for the runs after it."""
         earlier = self.foretold.pop(source, None)
         if earlier:
-            record.checked = forecast.check(record, earlier, chunk)
+            record.checked = forecast.check(record, earlier)
             met = {each.how for each in record.checked}
             record.foretold += [each for each in earlier if each.how not in met]
         self.foretold[source] = record.foretold
@@ -242,7 +242,7 @@ class Run:
         ]
         self.record = Record(sites, workers=self.workers)
         self.record.note = cell.note
-        self.record.seed = options.seed
+        self.record.seed, self.record.chunk = options.seed, options.chunk
         self.sites = [SiteRun(self, plan, site) for plan, site in zip(cell.sites, sites, strict=True)]
         self.interrupted = False
         self.asked: int | None = None  # for so many workers, by whoever looks on
@@ -388,7 +388,7 @@ class Run:
             self.session.last = self.record
         self.tell(RunEnded(at=time.perf_counter(), status=status))
         if self.source and self.record.sites:
-            self.session.check(self.source, self.record, self.options.chunk)
+            self.session.check(self.source, self.record)
         return self.record
 
 

@@ -53,6 +53,17 @@ def test_the_run_as_it_was():
         assert run.what_if().wall_s == pytest.approx(run.wall_s, rel=0.001)
 
 
+def test_a_run_in_chunks_of_a_given_size_is_known_as_such():
+    """What its chunks cost is not put down to anything else: played again in the same ones it takes what it took."""
+    run = record_of(replace(USUAL, lengths=(1e-3,) * 4_000, chunk=1, sending_s=4e-3, probe=(5, 1e-3)))
+    unknown = run.what_if(chunk=1).wall_s
+    run.chunk = 1
+
+    assert run.what_if(chunk=1).wall_s == pytest.approx(run.wall_s, rel=0.001)
+    assert unknown > 1.2 * run.wall_s
+    assert Record.from_json(run.to_json()).chunk == 1
+
+
 def test_another_order():
     """Starting with the longest is worth what it is worth."""
     built = TWINS["a long one last"]
@@ -166,7 +177,8 @@ def test_a_forecast_is_held_against_the_run_that_it_is_of(asked, run, chunk, met
     """A run under other conditions says nothing of it; in which order one came is told by what its iterations took."""
     base, after = record_of(USUAL), record_of(replace(USUAL, **run))
     base.what_if(**asked)
-    found = check(after, base.foretold, chunk)
+    after.chunk = chunk
+    found = check(after, base.foretold)
 
     assert [each.how for each in found] == [base.foretold[0].how] * met
     for each in found:

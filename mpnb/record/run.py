@@ -93,6 +93,7 @@ class Record:
         self.source = source
         self.note = ""  # why the cell has no site
         self.seed: int | None = None  # what `--seed` said
+        self.chunk: int | None = None  # and `--chunk`
         self.workers = workers
         self.finished: dict[int, object] = {}
         self.foretold: list[Forecast] = []  # what it was asked for: held against the cell's next run under these terms
@@ -707,6 +708,7 @@ class Record:
                 "source": self.source,
                 "note": self.note,
                 "seed": self.seed,
+                "chunk": self.chunk,
                 "workers": self.workers,
                 "status": self.status,
                 "wall_s": self.wall_s,
@@ -739,7 +741,7 @@ class Record:
             site.threads = None if site.threads is None else (site.threads[0], site.threads[1])
             site.conflict = None if site.conflict is None else (site.conflict[0], site.conflict[1])
         record = cls(sites, data.get("source", ""), data.get("workers", 0))
-        record.note, record.seed = data.get("note", ""), data.get("seed")
+        record.note, record.seed, record.chunk = data.get("note", ""), data.get("seed"), data.get("chunk")
         record.status = data.get("status", "finished")
         record.started, record.ended = 0.0, data.get("wall_s", 0.0)
         record._now = record.ended or 0.0
