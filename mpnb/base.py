@@ -3,8 +3,9 @@
     pool ── join ──► base ══a line of its own══► template process      the first pool starts it, others find it there
     pool ── leave ─► its workers have ended, and no others             the last one to leave ends the process
 
-So a pool that is made beside another is at work within milliseconds. Workers begin with the environment that the base
-was started with: where that has changed since, a new one is started, and the old one stays for those who have it.
+So a pool that is made beside another is at work within milliseconds. The environment's variables travel with every job;
+where others have changed, which a process or a library reads once, a new base is started, and the old one stays for
+those who have it.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from typing import Final
 from mpnb import interpreter, wire
 
 END_S: Final = 1.0
+#: Variables that do not travel: read at the start, or of linear algebra; joblib sets the exception when it is imported.
+_EARLY: Final = ("PYTHON", "LD_", "DYLD_", "MALLOC_", "GLIBC_", "LC_", "LANG", "OMP_", "KMP_", "MKL_", "OPENBLAS_")
+_EXCEPTION: Final = "KMP_INIT_AT_FORK"  # of processes that fork once they have used OpenMP, which a worker never does
 
 
 class Base:
     """Such a process: it ends when `sock` is closed, or with the other end of its lifeline, which is here as well."""
 
     def __init__(self) -> None:
-        self.environ = dict(os.environ)
+        self.environ = _early()
         self.users = 0
         self.lost = False
         self.lifeline = os.pipe()
@@ -52,12 +56,16 @@ _latest: Base | None = None
 _lock = threading.Lock()
 
 
+def _early() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(_EARLY) and name != _EXCEPTION}
+
+
 def join() -> tuple[Base, socket.socket]:
     """The base, started if there is none, and a line to it; `leave` it in the end."""
     global _latest
     with _lock:
         base = _latest
-        if base is None or base.lost or base.process.poll() is not None or base.environ != dict(os.environ):
+        if base is None or base.lost or base.process.poll() is not None or base.environ != _early():
             base = _latest = Base()
             _alive.add(base)
         base.users += 1

@@ -750,8 +750,9 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /
 
 
 @linux
-def test_workers_inherit_nothing() -> None:
+def test_workers_inherit_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker has its own socket and its page, and none of the notebook's descriptors; nobody listens."""
+    monkeypatch.setenv("PYTHONNODEBUGRANGES", "1")  # so that it is forked from a template of its own
     with socket.create_server(("127.0.0.1", 0)) as server, Path(__file__).open() as file:
         os.set_inheritable(server.fileno(), True)
         os.set_inheritable(file.fileno(), True)
