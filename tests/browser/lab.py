@@ -67,7 +67,12 @@ class Server:
         # without it, JupyterLab would ask which kernel
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, self.folder / name)
-        page.goto(f"{self.url}/lab/workspaces/w{self._opened}/tree/{name}" if lab else f"{self.url}/notebooks/{name}")
+        return self.show(page, name, dark=dark, lab=lab)
+
+    def show(self, page: Page, name: str, *, dark: bool = False, lab: bool = True) -> Notebook:
+        """Open a notebook that lies in the server's folder, and wait until its kernel answers."""
+        workspace = name.removesuffix(".ipynb")
+        page.goto(f"{self.url}/lab/workspaces/{workspace}/tree/{name}" if lab else f"{self.url}/notebooks/{name}")
         page.wait_for_selector(".jp-NotebookPanel .jp-Notebook .jp-Cell", timeout=60_000)
         if lab:
             theme = "JupyterLab Dark" if dark else "JupyterLab Light"
