@@ -34,9 +34,39 @@ def _seed_at_start() -> str:
 
 
 def is_seed_fixed() -> bool:
-    """Whether text has the same hashes here and in the workers, which inherit the environment."""
+    """Whether text has the same hashes here and at the other end: in workers, or in the notebook.
+
+    Workers inherit the environment, which may have changed since the notebook began; so a worker goes by what the
+    notebook said with the job: see `hashes`.
+    """
+    if _told is not None:
+        return _told
     seed = os.environ.get("PYTHONHASHSEED", "random")
     return seed.isdigit() and seed == _seed_at_start()
+
+
+_PROBE: Final = "text"
+_told: bool | None = None  # by the notebook, in a worker
+
+
+def hashes() -> int | None:
+    """What a worker has to have the same of, where the order of sets is relied upon: the hash of a text; else None."""
+    return hash(_PROBE) if is_seed_fixed() else None
+
+
+def agree_on(theirs: int | None) -> None:
+    """In a worker: go by what `hashes` gave in the notebook.
+
+    Raises
+    ------
+    ValueError
+        It relies upon hashes that are others here.
+    """
+    global _told
+    if theirs is not None and theirs != hash(_PROBE):
+        msg = "text has other hashes here than in the notebook: PYTHONHASHSEED differs"
+        raise ValueError(msg)
+    _told = theirs is not None
 
 
 def _is_hashed_alike(element: Any) -> bool:

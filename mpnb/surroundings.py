@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mpnb import ordering
 from mpnb.errors import CodecError
 
 State = dict[str, Any]
@@ -538,6 +539,7 @@ def _write_logging(state: dict[str, Any]) -> None:
 SETTINGS: Final[Mapping[str, Setting]] = {
     "cwd": Setting("the working directory", "", _read_cwd, _write_cwd, early=True),
     "environ": Setting("os.environ", "", _read_environ, _write_environ, early=True),
+    "hashes": Setting("the hashes of text", "", ordering.hashes, ordering.agree_on),
     "zone": Setting("the time zone", "", _read_zone, _write_zone),
     "argv": Setting("sys.argv", "", lambda: list(sys.argv), _write_argv),
     "path": Setting("sys.path", "", lambda: list(sys.path), _write_path, early=True),

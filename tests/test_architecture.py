@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "sliced": "errors",
     # objects and bytes, at both ends of the wire
     "buffers": "errors",
-    "surroundings": "errors",
+    "surroundings": "errors ordering",
     "cache": "buffers",
     "frames": "buffers cache",
     "arrays": "buffers",
@@ -72,7 +72,7 @@ MAY_IMPORT = {
     # other processes' care
     "adapters": (  # __init__: for its version
         "__init__ errors engine events blas cores arrays buffers cache frames tasks jobs scheduler hands running results workforce "
-        "pool session"
+        "mailbox pool session"
     ),
     "executor": "errors mailbox tasks pool results",
     # processes beside the notebook, at both ends

@@ -38,7 +38,7 @@ KNOWN = {
     "one straggler": ("-n 2", "[wait(s) for s in [0.02] * 20 + [1.0]]", "tail", 1.0, "sorted.*split"),
     "tiny tasks": ("-n 2 --no-probe", "[x for x in range(40_000)]", "results queue sending checks", None, "blocks"),
     "a large argument": ("-n 2 --no-probe", "[look(table, x) for x in range(20)]", "names unpacking", None, "arrays"),
-    "slow pickling": ("-n 2 --no-probe", "[many(x) for x in range(20)]", "results", None, "numbers or arrays"),
+    "slow pickling": ("-n 2 --no-probe", "[many(x) for x in range(100)]", "results", None, "numbers or arrays"),
     "half the workers": ("-n 4 --no-probe", "[wait(0.6) for _ in range(2)]", "idle", 1.2, "more and smaller"),
     "heavy imports": ("-n 2 --trust heavy", "[heavy(x) for x in range(40)]", "warming", 1.0, "Import it"),
     "worker start": ("-n 4 --no-probe", "[wait(0.005) for _ in range(8)]", "starting", None, "paid once"),

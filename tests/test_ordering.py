@@ -241,6 +241,48 @@ def test_result_sets_come_home_equal(notebook: Notebook, worker: Worker) -> None
         result(notebook, worker, "set('hello world')")
 
 
+def test_a_seed_that_was_set_when_the_notebook_had_begun_helps_no_worker(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker begins with it, and yet goes by the notebook's hashes: dask, for one, sets it beside a cluster."""
+    monkeypatch.setenv("PYTHONHASHSEED", "6640")
+    process = Worker()
+    try:
+        with pytest.raises(CodecError, match="a set that holds a str, whose order would be another here"):
+            result(notebook, process, "set('hello world')")
+    finally:
+        process.close()
+
+
+RELIED = """
+import sys
+from mpnb import ordering
+try:
+    ordering.agree_on(int(sys.argv[1]))
+except ValueError as error:
+    print(error)
+else:
+    print(ordering.is_seed_fixed())
+ordering.agree_on(None)
+print(ordering.is_seed_fixed())
+"""
+
+
+@pytest.mark.parametrize(("seed", "expected"), [("7", "True"), ("8", "text has other hashes here"), ("0", "text has")])
+def test_a_worker_whose_hashes_are_others_says_so(seed: str, expected: str) -> None:
+    """A notebook that relies upon its fixed seed gets no worker that was begun with another."""
+
+    def run(code: str, seed: str, *arguments: str) -> list[str]:
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-c", code, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    (there,) = run("from mpnb import ordering; print(ordering.hashes())", "7")
+    first, second = run(RELIED, seed, there)
+    assert first.startswith(expected)
+    assert second == "False"
+
+
 FIXED = """
 from mpnb.ordering import is_seed_fixed, keeps_order
 import os

@@ -110,10 +110,12 @@ def test_its_memory_is_given_back() -> None:
     gc.collect()
     assert is_shared(part)
     assert len(os.listdir("/proc/self/fd")) > before
+    address = part.ctypes.data
+    assert buffers.lent(address, part.nbytes) is not None
     del part
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == before
-    assert not buffers.is_lending()
+    assert buffers.lent(address, 1) is None
 
 
 class Own(np.ndarray[Any, Any]):

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mpnb import blas, events, scheduler
@@ -26,6 +26,7 @@ from mpnb.engine import Job, Running, Tell
 from mpnb.errors import EngineLostError, MpnbError, WorkerDiedError
 from mpnb.frames import Frame
 from mpnb.hands import OpenJob
+from mpnb.mailbox import Mailbox
 from mpnb.running import JobRun, SerialRun
 from mpnb.workforce import in_worker
 
@@ -131,7 +132,7 @@ class Dispatcher(threading.Thread):
         self.threads = 0
         self.way_s = WAY_S
         self.failure: Exception | None = None
-        self._inbox: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+        self._inbox: Mailbox[tuple[Any, ...]] = Mailbox()
         self._scheduler = scheduler.Scheduler()
         self._slots: dict[int, _Slot] = {}
         self._places: dict[Place, _Known] = {}

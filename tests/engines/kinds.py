@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 from mpnb.engine import Engine
 from mpnb.pool import Pool
@@ -74,10 +75,11 @@ def adapted(to: Any) -> Iterator[Engine]:
 
 @contextmanager
 def dask() -> Iterator[Engine]:
-    """A dask cluster of two processes on this machine."""
+    """A dask cluster of two processes on this machine; what that sets in the environment goes with it."""
     import distributed
 
     with (
+        patch.dict(os.environ),
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
         adapted(client) as engine,
