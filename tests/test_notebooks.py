@@ -1,6 +1,7 @@
 """Every notebook runs from top to bottom without an error, teaches what it says, and is stored as a reader finds it.
 
 A notebook is run once, with each exercise twice: as it is stored, and right after it with its folded answer put in.
+The Chinese edition has the code of the English one, so it runs only with --full.
 """
 
 from __future__ import annotations
@@ -17,10 +18,22 @@ from real_kernel import prepare_jupyter
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHINESE = sorted((ROOT / "notebooks" / "zh").glob("*.ipynb"))
 PLAIN_AND_PARALLEL = {"01_quickstart.ipynb": ("plain", "parallel")}  # ids of the cells that show the same work twice
 MEANT = "writes-to-stderr"  # the tag of a cell that shows an error of a process
 
-each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+CODE_SPAN = re.compile(r"`+[^`]+`+")
+LINK = re.compile(r"\]\(([^)]+)\)")
+BROKEN_LINE = re.compile(r"[\u3000-\u9fff\uff00-\uffef]\n[\u3000-\u9fff\uff00-\uffef]")
+
+
+def edition_and_name(path):
+    """Name a notebook in the list of tests."""
+    return f"zh-{path.stem}" if path in CHINESE else path.stem
+
+
+each_notebook = pytest.mark.parametrize("path", [*NOTEBOOKS, *CHINESE], ids=edition_and_name)
+each_in_chinese = pytest.mark.parametrize("path", CHINESE, ids=edition_and_name)
 
 
 def stored(path):
@@ -79,7 +92,11 @@ def clean_home(tmp_path_factory):
         yield
 
 
-@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture(
+    scope="module",
+    params=[*NOTEBOOKS, *(pytest.param(path, marks=pytest.mark.full) for path in CHINESE)],
+    ids=edition_and_name,
+)
 def executed(clean_home, request):
     """Give a notebook that was run to its end, its exercises twice, and how long that took."""
     notebook = with_answers(stored(request.param))
@@ -132,12 +149,13 @@ def test_each_exercise_has_its_answer_folded(path):
     """An answer is there, and not seen before one asks for it."""
     notebook = stored(path)
     exercises = {cell.id for cell in notebook.cells if cell.cell_type == "code" and cell.id.startswith("exercise")}
+    answer = "答案" if path in CHINESE else "Answer"
 
     assert exercises == set(answers(notebook)) != set()
     for cell in notebook.cells:
         if cell.id.endswith("-answer"):
             assert cell.cell_type == "markdown"
-            assert cell.source.startswith("<details><summary>Answer</summary>\n\n")
+            assert cell.source.startswith(f"<details><summary>{answer}</summary>\n\n")
             assert cell.source.endswith("\n\n</details>")
 
 
@@ -157,13 +175,13 @@ def test_it_is_stored_without_outputs(path):
 
 @each_notebook
 def test_it_has_the_size_of_a_lesson(path):
-    """It has 20 to 40 cells, and no wall of text."""
+    """It has 20 to 40 cells, and no wall of text; two Chinese characters count as a word."""
     notebook = stored(path)
 
     assert 20 <= len(notebook.cells) <= 40
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and not cell.id.endswith("-answer"):
-            assert len(cell.source.split()) <= 120, cell.id
+            assert len(re.findall(r"[\u4e00-\u9fff]{1,2}|[^\s\u4e00-\u9fff]+", cell.source)) <= 120, cell.id
 
 
 @pytest.mark.parametrize(("name", "ids"), PLAIN_AND_PARALLEL.items())
@@ -177,5 +195,45 @@ def test_the_parallel_cell_is_the_plain_one_with_a_line_more(name, ids):
 
 @each_notebook
 def test_the_readme_names_it(path):
-    """The README's list of notebooks leads to it."""
-    assert f"- [{path.stem}](notebooks/{path.name}): " in (ROOT / "README.md").read_text(encoding="utf-8")
+    """The list of notebooks in the README of its language leads to it."""
+    readme = path.parent / "README.zh.md" if path in CHINESE else ROOT / "README.md"
+
+    link = f"- [{path.stem}]({path.relative_to(readme.parent).as_posix()})"
+    assert link in readme.read_text(encoding="utf-8")
+
+
+def test_the_chinese_edition_leaves_no_lesson_out():
+    """It begins with the first lesson, and none is missing between two of its own."""
+    assert [path.name for path in CHINESE] == [path.name for path in NOTEBOOKS][: len(CHINESE)] != []
+
+
+@each_in_chinese
+def test_both_editions_have_the_same_cells(path):
+    """Code is the same to the letter, cell by cell; text has its place, its code, links and answers, in both languages."""
+    english, chinese = stored(ROOT / "notebooks" / path.name), stored(path)
+
+    assert len(chinese.cells) == len(english.cells)
+    assert chinese.metadata == english.metadata
+    for number, (theirs, ours) in enumerate(zip(english.cells, chinese.cells, strict=True)):
+        where = f"cell {number} of notebooks/zh/{path.name}"
+        assert (ours.cell_type, ours.id, ours.metadata) == (theirs.cell_type, theirs.id, theirs.metadata), where
+        if ours.cell_type == "code":
+            assert ours.source == theirs.source, f"{where}: copy the English one"
+        else:
+            assert set(CODE_SPAN.findall(theirs.source)) <= set(CODE_SPAN.findall(ours.source)), where
+            assert LINK.findall(ours.source) == LINK.findall(theirs.source), where
+            assert len(re.findall("^#", ours.source, re.MULTILINE)) == len(
+                re.findall("^#", theirs.source, re.MULTILINE)
+            )
+    assert answers(chinese) == answers(english)
+
+
+@each_in_chinese
+def test_its_chinese_is_set_as_written(path):
+    """A paragraph is one line, for a line's end shows as a blank; what is bold begins and ends with a letter, else it isn't."""
+    for cell in stored(path).cells:
+        if cell.cell_type == "markdown":
+            assert re.search("[\u4e00-\u9fff]", cell.source), cell.id
+            assert not BROKEN_LINE.search(cell.source), cell.id
+            bold = re.findall(r"\*\*(.+?)\*\*", cell.source)
+            assert [words for words in bold if not (words[0].isalnum() and words[-1].isalnum())] == [], cell.id

@@ -12,6 +12,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ZH = ROOT / "notebooks" / "zh"
+CHINESE = (ZH / "README.zh.md").read_text(encoding="utf-8")
+LINK = re.compile(r"\]\(([^)#]+)\)")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LESSON = re.compile(r"^- \[\d\d_.*$", re.MULTILINE)  # an English one may be there before its translation
 COMMANDS = [block.strip() for block in re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)]
 
 
@@ -47,7 +52,7 @@ def test_ci_runs_the_command_that_it_shows():
     assert taken.stdout.strip() == COMMANDS[-1]
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", README))
+@pytest.mark.parametrize("target", LINK.findall(README))
 def test_what_it_links_to_exists(target):
     """Each link leads to a file of this repository."""
     assert target.startswith("https://") or (ROOT / target).exists()
@@ -72,3 +77,24 @@ def test_python_versions_agree():
 
     assert f"Python {lowest} or newer" in README
     assert f"Programming Language :: Python :: {lowest}" in project["classifiers"]
+
+
+def test_the_chinese_one_says_the_same():
+    """The Chinese README has the code, the commands and the names of this one; it opens the Chinese quickstart."""
+    ours = CHINESE.replace("/lab/tree/notebooks/zh/", "/lab/tree/notebooks/")
+
+    assert BLOCK.findall(ours) == BLOCK.findall(README)
+    assert (ROOT / re.search(r"/lab/tree/(\S+)", CHINESE)[1]).is_file()
+    ours, theirs = (set(re.findall("`([^`\n]+)`", LESSON.sub("", BLOCK.sub("", text)))) for text in (ours, README))
+    assert ours ^ theirs == set(), "named in one of the two only"
+
+
+@pytest.mark.parametrize("target", LINK.findall(CHINESE))
+def test_what_the_chinese_one_links_to_exists(target):
+    """Each of its links, which start from its own folder, leads to a file of this repository."""
+    assert target.startswith("https://") or (ZH / target).is_file()
+
+
+def test_the_chinese_one_is_not_broken_into_lines():
+    """A paragraph is one line there: a line's end shows as a blank, which Chinese does not have."""
+    assert not re.search("[\u3000-\u9fff\uff00-\uffef]\n[\u3000-\u9fff\uff00-\uffef]", CHINESE)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent.parent / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).resolve().parent.parent.parent / "notebooks"
+NOTEBOOKS = {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
+CHINESE = {f"zh-{path.stem}": path for path in sorted((FOLDER / "zh").glob("*.ipynb"))}
 
 OUTPUTS = """() => window.jupyterapp.shell.currentWidget.content.widgets.map(
   (cell) => cell.model.type === 'code' ? [cell.model.executionCount, cell.model.outputs.toJSON()] : null
@@ -23,11 +25,11 @@ OVER = """() => {
 @pytest.mark.full
 @pytest.mark.browser
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_run_all_gets_to_the_end(jupyterlab, page, path):
+@pytest.mark.parametrize(("name", "path"), (NOTEBOOKS | CHINESE).items(), ids=NOTEBOOKS | CHINESE)
+def test_run_all_gets_to_the_end(jupyterlab, page, name, path):
     """Every code cell has run, in order, none with an error; the pictures are shown."""
-    shutil.copy(path, jupyterlab.folder)
-    notebook = jupyterlab.show(page, path.name)
+    shutil.copy(path, jupyterlab.folder / f"{name}.ipynb")
+    notebook = jupyterlab.show(page, f"{name}.ipynb")
 
     notebook.run_all()
     page.wait_for_function(OVER, timeout=120_000)
