@@ -27,11 +27,20 @@ if TYPE_CHECKING:
     from mpnb.running import JobRun
 
 AHEAD: Final = 64  # items that imap pulls ahead of its consumer
+FEW: Final = 1000  # items that are looked at in the time of a few calls
+_PLAIN: Final = frozenset({int, float, complex, bool, str, bytes, type(None)})
 CHUNKS_EACH: Final = 4  # chunks per worker that a map in the background begins with, as multiprocessing's
 
 A = TypeVar("A")
 R = TypeVar("R")
 Callback = Callable[[Any], object]
+
+
+def _are_few_and_plain(items: object) -> bool:
+    """Whether it can be told at once that an encoder that has served before will do."""
+    if not isinstance(items, list | tuple):
+        return type(items) is range
+    return len(items) <= FEW and _PLAIN.issuperset(map(type, items))
 
 
 def _ignore(_event: events.Event) -> None:
@@ -322,7 +331,11 @@ class Pool(Workforce):
         from mpnb.running import JobRun
 
         exact = type(items) in {list, tuple, range}  # of which the length is what is in it
-        return JobRun(self, self._live(), job, iter(items), _ignore, ordered=ordered, exact=exact)
+        with self.encoding:
+            encoder = self.kept_encoder(job) if _are_few_and_plain(items) else None
+        return JobRun(
+            self, self._live(), job, iter(items), _ignore, ordered=ordered, exact=exact, encoder=encoder
+        )  # fmt: skip
 
     # ------------------------------------------------------------ work in the background
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mpnb.jobs import ItemsMemo, JobEncoder
 
 TICK_S: Final = 0.05  # an interrupt is seen within it; with the grace of close() that is 0.15 s
+WAKE_S: Final = 0.0005  # a switch of threads for what was pulled takes up to half of it
 PULL_S: Final = 0.02  # an iterable that takes long to give its items is left alone after so long
 
 
@@ -105,6 +106,8 @@ class JobRun:
         Whether outcomes come in the order of their items, or as they arrive.
     exact
         Whether there are as many items as the job says; where they are few, all are handed out at once.
+    encoder
+        The job's, where there is one already.
     """
 
     def __init__(
@@ -118,6 +121,7 @@ class JobRun:
         *,
         ordered: bool = True,
         exact: bool = False,
+        encoder: JobEncoder | None = None,
     ) -> None:
         self._closed = True  # until the hands know of it
         self._pool = pool  # keeps its processes alive
@@ -149,7 +153,7 @@ class JobRun:
         self._ticked_at = _now()
         began = _now()
         with pool.encoding:
-            self.encoder = pool.encoder(job)
+            self.encoder = pool.encoder(job) if encoder is None else encoder
         at = _now()
         open_job = OpenJob(
             self._number,
@@ -167,7 +171,8 @@ class JobRun:
         hands.queue("open", open_job, event)
         if job.total and (eager or (exact and job.total <= pool.workers)):
             self.prime(min(job.total, pool.workers), scheduler.first_size(job.total, pool.workers))
-        hands.wake()
+        else:
+            hands.wake()
         nbytes = sum(part.frame.nbytes for part in self.encoder.parts)
         used = pool.workers if workers is None else min(workers, pool.workers)
         tell(events.JobStarted(at=at, site=job.site, workers=used, encode_s=at - began, nbytes=nbytes))
@@ -189,6 +194,7 @@ class JobRun:
             self._read_mail(wait=False)
             if self._want and not self._ended:
                 self._pull()
+                self._hands.wake()
             if self._ready or self._decode_next():
                 return self._take()
             if self._special and (special := self._special_next()) is not None:
@@ -272,13 +278,18 @@ class JobRun:
 
     def prime(self, chunks: int, size: int = 1) -> None:
         """Pull and encode the first items now, so that work begins before anybody asks for an outcome."""
+        woken_at = _now()
         for _ in range(chunks):
             if not self._ended:
                 self._want = self._job.chunk or size
                 self._pull()
+                if _now() - woken_at > WAKE_S:
+                    self._hands.wake()
+                    woken_at = _now()
+        self._hands.wake()
 
     def _pull(self) -> None:
-        """Pull and encode the items that the scheduler asked for."""
+        """Pull and encode the items that the scheduler asked for; the hands are not woken for them."""
         began = _now()
         items: list[object] = []
         whole = self._job.calls and self._job.chunk is not None  # as the user said, however long that takes
@@ -302,7 +313,6 @@ class JobRun:
             self._ended = True
         if self._ended:
             self._hands.queue(scheduler.ItemsEnded(at=_now(), job=self._number))
-        self._hands.wake()
 
     def _encode(self, items: list[object]) -> None:
         began = _now()
