@@ -20,6 +20,12 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no templates on
 LIMIT_S = 30.0
 
 
+@pytest.fixture(autouse=True)
+def no_pools_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pools that other tests have left have another base: one is begun anew where such a variable has changed."""
+    monkeypatch.setenv("PYTHON_TEST_OF_THE_BASE", "1")
+
+
 @contextlib.contextmanager
 def two_pools() -> Iterator[tuple[Pool, Pool]]:
     """Two pools side by side, each of which has worked; no fixture, for pytest changes the environment after those."""

@@ -206,7 +206,7 @@ class Dispatcher(threading.Thread):
         while self._grace and self._grace[0][0] <= now:
             job = self._grace.pop(0)[1]
             if job in self._jobs:
-                self._handle(scheduler.GracePassed(at=now, job=job))
+                self._schedule(scheduler.GracePassed(at=now, job=job))
         if why := self.transport.look():
             self.failure = EngineLostError(why)
             self._stopping = True
@@ -222,7 +222,7 @@ class Dispatcher(threading.Thread):
                 if now - max(sent.at, sent.peeked_at) > PEEK_S and not sent.peeking and sent.answer is None:
                     self._peek(sent, now)
         if not self._scheduler.idle:
-            self._handle(events.Ticked(at=now))
+            self._schedule(events.Ticked(at=now))
 
     def _fail_jobs(self, error: Exception) -> None:
         for job, _ in self._jobs.values():
@@ -238,13 +238,13 @@ class Dispatcher(threading.Thread):
                     self.owner, job.number, digests, job.nets, job.files, job.timeout_s, event.retries,
                     event.expected_s,
                 )  # fmt: skip
-                self._handle(replace(event, way_s=self.way_s))
+                self._schedule(replace(event, way_s=self.way_s))
             case ("chunk", int(number), Frame() as frame, scheduler.ChunkQueued() as event):
                 if number in self._jobs:
                     self._jobs[number][0].chunks[event.chunk] = (event.first, frame)
-                    self._handle(event)
+                    self._schedule(event)
             case (scheduler.JobResized() as event,):
-                self._handle(event)
+                self._schedule(event)
                 if event.job in self._jobs:
                     told = events.JobResized(at=event.at, workers=event.workers)
                     self._jobs[event.job][0].mail.put(("event", told))
@@ -252,7 +252,7 @@ class Dispatcher(threading.Thread):
                 if event.job in self._jobs:
                     self._grace.append((time.perf_counter() + GRACE_S, event.job))
                     self.transport.close_job(list(self._places), self.owner, event.job)
-                self._handle(event)
+                self._schedule(event)
             case ("joined", place, int(slots), HostNote() as note):
                 self._learn(place, note)
                 self._join(place, slots)
@@ -276,9 +276,9 @@ class Dispatcher(threading.Thread):
             case ("end",):
                 self._stopping = True
             case (event,):
-                self._handle(event)
+                self._schedule(event)
 
-    def _handle(self, event: events.Event) -> None:
+    def _schedule(self, event: events.Event) -> None:
         for command in self._scheduler.handle(event):
             self._do(command)
         self.ready = self._scheduler.ready
@@ -291,7 +291,7 @@ class Dispatcher(threading.Thread):
         self._places[place] = _Known(slots)
         self._settle()
         # Slots that still wait for a place are none of the new one's.
-        self._handle(scheduler.PoolResized(at=time.perf_counter(), workers=max(self.workers, len(self._slots))))
+        self._schedule(scheduler.PoolResized(at=time.perf_counter(), workers=max(self.workers, len(self._slots))))
         self._settle()
 
     def _settle(self) -> None:
@@ -301,7 +301,7 @@ class Dispatcher(threading.Thread):
             free = [each for each, known in self._places.items() if used.count(each) < known.slots]
             if free:
                 self._slots[number].place = min(free, key=used.count)
-                self._handle(events.WorkerReady(at=time.perf_counter(), worker=number))
+                self._schedule(events.WorkerReady(at=time.perf_counter(), worker=number))
 
     def _leave(self, place: Place, why: str) -> None:
         """A place is gone, and what was under way there is done again elsewhere."""
@@ -321,7 +321,7 @@ class Dispatcher(threading.Thread):
         """A slot is no more; the scheduler asks for another."""
         for sent in self._slots.pop(number).sent:
             del self._sent[sent]
-        self._handle(events.WorkerDied(at=time.perf_counter(), worker=number, exitcode=None, iteration=None))
+        self._schedule(events.WorkerDied(at=time.perf_counter(), worker=number, exitcode=None, iteration=None))
 
     def _learn(self, place: Place, note: HostNote) -> None:
         self._hosts.setdefault(place, set()).add(note.key)
@@ -441,7 +441,7 @@ class Dispatcher(threading.Thread):
             self._forget(sent)
         first, stop = (command.first, command.stop) if came else (0, 0)
         if command.job not in self._slots[sent.slot].cancelling:
-            self._handle(
+            self._schedule(
                 scheduler.ChunkReturned(
                     at=time.perf_counter(), worker=sent.slot, piece=command.piece, first=first, stop=stop, whole=came
                 )
@@ -511,7 +511,7 @@ class Dispatcher(threading.Thread):
         for job in sorted(slot.cancelling) if slot is not None else ():
             if slot is not None and all(sent.command.job != job for sent in slot.sent.values()):
                 slot.cancelling.discard(job)
-                self._handle(scheduler.CancelDone(at=time.perf_counter(), worker=number, job=job))
+                self._schedule(scheduler.CancelDone(at=time.perf_counter(), worker=number, job=job))
 
     def _take(self, sent: _Sent, reply: Reply) -> None:
         now, command = time.perf_counter(), sent.command
@@ -538,7 +538,7 @@ class Dispatcher(threading.Thread):
             self._report_batches(sent, new, now)
             stops = [stop[1] for *_, stop in new if stop is not None]
             end = command.first if reply.kind == "dropped" else min(stops, default=command.stop)
-            self._handle(replace(self._blank(sent, now), first=end))
+            self._schedule(replace(self._blank(sent, now), first=end))
 
     def _pass_on(
         self, sent: _Sent, job: OpenJob, reply: Reply, batches: list[Batch], host: HostNote, now: float
@@ -567,7 +567,7 @@ class Dispatcher(threading.Thread):
     def _report_batches(self, sent: _Sent, batches: list[Batch], now: float) -> None:
         """Tell the scheduler of iterations of a piece."""
         for event, *_ in batches:
-            self._handle(replace(event, at=now, worker=sent.slot, chunk=sent.command.chunk, chunk_done=False))
+            self._schedule(replace(event, at=now, worker=sent.slot, chunk=sent.command.chunk, chunk_done=False))
 
     @staticmethod
     def _blank(sent: _Sent, now: float) -> events.BatchFinished:
