@@ -1,6 +1,7 @@
 """A pool that is not there: the pool's own scheduler hands iterations of known lengths to workers of paper.
 
-Lengths and prices in, seconds out. Starts no process and reads no clock, so that thousands of seconds take one.
+Lengths and prices in, seconds out; who listens hears what happens meanwhile, as of a pool that is there. Starts no
+process and reads no clock, so that thousands of seconds take one.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final
 
 from mpnb import scheduler
-from mpnb.events import BatchFinished, Event, Ticked, WorkerReady
+from mpnb.events import BatchFinished, ChunkEncoded, ChunkSent, Event, Ticked, WorkerReady
 
 BATCH_S: Final = 0.02  # results leave a worker at least so often, between two iterations
 LONG_BATCH_S: Final = 0.1  # or so often in a long job
@@ -92,7 +93,13 @@ class _Worker:
 
 
 def play(
-    lengths: Lengths, workers: int, prices: Prices, *, chunk: int | None = None, expected_s: float | None = None
+    lengths: Lengths,
+    workers: int,
+    prices: Prices,
+    *,
+    chunk: int | None = None,
+    expected_s: float | None = None,
+    tell: Callable[[Event], object] | None = None,
 ) -> float:
     """Tell how long a job takes.
 
@@ -108,15 +115,23 @@ def play(
         Iterations in a chunk; None where the scheduler decides.
     expected_s
         What it is told of an iteration's length before the first has run.
+    tell
+        Called with each chunk that is encoded or sent, and with each batch that comes home, as a record takes them in.
     """
-    return _Play(lengths, workers, prices, chunk, expected_s).run() if len(lengths) else 0.0
+    return _Play(lengths, workers, prices, chunk, expected_s, tell).run() if len(lengths) else 0.0
 
 
 class _Play:
     def __init__(
-        self, lengths: Lengths, workers: int, prices: Prices, chunk: int | None, expected_s: float | None
+        self,
+        lengths: Lengths,
+        workers: int,
+        prices: Prices,
+        chunk: int | None,
+        expected_s: float | None,
+        tell: Callable[[Event], object] | None,
     ) -> None:
-        self.lengths, self.prices = lengths, prices
+        self.lengths, self.prices, self.tell = lengths, prices, tell
         self.scheduler = scheduler.Scheduler()
         self.workers: dict[int, _Worker] = {}
         self.now = 0.0
@@ -167,6 +182,8 @@ class _Play:
                     self.pull(count)
                 case scheduler.SendChunk(worker, piece, _, chunk, first, stop):
                     sent = _Piece(piece, chunk, first, stop)
+                    if self.tell:
+                        self.tell(ChunkSent(at=self.now, worker=worker, chunk=chunk, first=first, count=stop - first))
                     self.later(self.now + self.prices.sending_s, partial(self.receive, worker, sent))
                 case scheduler.TakeBack(worker, piece):  # on the same way as what it asks for
                     self.later(self.now + self.prices.sending_s, partial(self.give_back, worker, piece))
@@ -184,11 +201,15 @@ class _Play:
         first, self.pulled = self.pulled, self.pulled + count
         spent = self.prices.chunk_s + count * self.prices.item_s if count else 0.0
         self.kernel_free = max(self.now, self.kernel_free) + spent
-        self.later(self.kernel_free, partial(self.queue, first, count, ended=count < wanted))
+        self.later(self.kernel_free, partial(self.queue, first, count, spent, ended=count < wanted))
 
-    def queue(self, first: int, count: int, *, ended: bool) -> None:
+    def queue(self, first: int, count: int, spent: float, *, ended: bool) -> None:
         self.chunks += 1
         if count:
+            if self.tell:
+                self.tell(
+                    ChunkEncoded(at=self.now, chunk=self.chunks, first=first, count=count, nbytes=0, encode_s=spent)
+                )
             self.handle(scheduler.ChunkQueued(at=self.now, job=0, chunk=self.chunks, first=first, count=count))
         if ended:
             self.handle(scheduler.ItemsEnded(at=self.now, job=0))
@@ -243,6 +264,8 @@ class _Play:
         began, worker.began = worker.began, self.now
         if over:
             worker.running = None
+        if self.tell:
+            self.tell(self.as_measured(number, piece.chunk, first, stop, began, over=over))
         self.take(first, stop)
         self.handle(
             BatchFinished(
@@ -254,6 +277,17 @@ class _Play:
             self.expect_batch(number)
         elif worker.running is None:
             self.start(number)
+
+    def as_measured(self, number: int, chunk: int, first: int, stop: int, began: float, *, over: bool) -> BatchFinished:
+        """A batch with the times of each of its iterations, and with what goes by around them."""
+        zero = began - self.lengths.until(first)
+        bounds = [zero + self.lengths.until(n) for n in range(first, stop + 1)]
+        return BatchFinished(
+            at=self.now, worker=number, chunk=chunk, first=first, count=stop - first,
+            times=tuple(t for pair in pairwise(bounds) for t in pair),
+            decode_s=self.prices.unpacking_s, check_s=0.0, encode_s=(stop - first) * self.prices.packing_s,
+            nbytes=0, chunk_done=over,
+        )  # fmt: skip
 
     def give_back(self, number: int, wanted: int) -> None:
         """As a worker does: what it has not begun, or the later half of what is left of what it runs."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+import runpy
 import time
 from pathlib import Path
 
@@ -16,7 +17,10 @@ import nbformat
 import pytest
 from real_kernel import prepare_jupyter
 
+import mpnb
+
 ROOT = Path(__file__).resolve().parent.parent
+RUNS = ROOT / "notebooks" / "runs"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHINESE = sorted((ROOT / "notebooks" / "zh").glob("*.ipynb"))
 PLAIN_AND_PARALLEL = {"01_quickstart.ipynb": ("plain", "parallel")}  # ids of the cells that show the same work twice
@@ -237,3 +241,18 @@ def test_its_chinese_is_set_as_written(path):
             assert not BROKEN_LINE.search(cell.source), cell.id
             bold = re.findall(r"\*\*(.+?)\*\*", cell.source)
             assert [words for words in bold if not (words[0].isalnum() and words[-1].isalnum())] == [], cell.id
+
+
+def test_runs_of_larger_machines_are_those_that_their_script_makes():
+    """Each stored record is what the script simulates, says in its first line that it is simulated, and adds up."""
+    script = runpy.run_path(str(RUNS / "simulate.py"))
+    stored_runs = {path.name: mpnb.load_run(path) for path in RUNS.glob("*.json")}
+
+    assert set(stored_runs) == {f"simulated_{cores}_cores.json" for cores in script["CORES"]}
+    for cores in script["CORES"]:
+        run, made = stored_runs[f"simulated_{cores}_cores.json"], script["simulate"](cores)
+        assert run.source.startswith(f"# simulated: {cores} cores that exist on paper only")
+        assert run.wall_s == pytest.approx(made.wall_s)
+        assert run.losses == pytest.approx(made.losses)
+        assert sum(run.losses.values()) == pytest.approx(cores * run.wall_s)
+        assert (run.sites[0].iterations, run.sites[0].times) == (script["TASKS"], made.sites[0].times)

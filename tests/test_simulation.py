@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from mpnb.events import BatchFinished, ChunkEncoded, ChunkSent
 from mpnb.simulation import Lengths, Prices, play
 
 RNG = random.Random(0)
@@ -46,6 +47,32 @@ def test_lengths_are_sums_of_what_they_hold(runs):
 def test_a_job_takes_what_arithmetic_says(runs, workers, prices, seconds):
     """Within a twentieth, for cases that can be worked out by hand."""
     assert play(Lengths(runs), workers, prices) == pytest.approx(seconds, rel=0.05)
+
+
+@pytest.mark.parametrize("workers", [1, 3, 8])
+def test_who_listens_hears_of_every_iteration(workers):
+    """Each is encoded, sent and done once, takes its length, and one worker runs one at a time; it costs no time."""
+    heard = []
+    prices = Prices(item_s=1e-4, sending_s=3e-4, unpacking_s=2e-4, packing_s=1e-4)
+
+    wall_s = play(Lengths(MIXED), workers, prices, tell=heard.append)
+
+    done, ends = {}, dict.fromkeys(range(workers), 0.0)
+    for event in heard:
+        if isinstance(event, BatchFinished):
+            assert len(event.times) == 2 * event.count
+            for n, (start, end) in enumerate(zip(event.times[::2], event.times[1::2], strict=True), event.first):
+                assert n not in done
+                assert start >= ends[event.worker] - 1e-9
+                done[n], ends[event.worker] = end - start, end
+            assert ends[event.worker] <= event.at <= wall_s + 1e-9
+    encoded = [event for event in heard if isinstance(event, ChunkEncoded)]
+    sent = [event for event in heard if isinstance(event, ChunkSent)]
+    assert [done[n] for n in range(len(MIXED))] == pytest.approx([each for _, each in MIXED])
+    assert sum(event.count for event in encoded) == len(MIXED)
+    assert sum(event.encode_s for event in encoded) == pytest.approx(len(MIXED) * prices.item_s)
+    assert {n for event in sent for n in range(event.first, event.first + event.count)} == set(range(len(MIXED)))
+    assert wall_s == play(Lengths(MIXED), workers, prices)
 
 
 def test_nothing_takes_no_time():
