@@ -29,6 +29,7 @@ OVER = """() => {
 def test_run_all_gets_to_the_end(jupyterlab, page, name, path):
     """Every code cell has run, in order, none with an error; the pictures are shown."""
     shutil.copy(path, jupyterlab.folder / f"{name}.ipynb")
+    shutil.copytree(FOLDER / "runs", jupyterlab.folder / "runs", dirs_exist_ok=True)
     notebook = jupyterlab.show(page, f"{name}.ipynb")
 
     notebook.run_all()
