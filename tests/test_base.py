@@ -7,10 +7,11 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 import psutil
 import pytest
+import waiting
 
 from mpnb.errors import WorkerDiedError
 from mpnb.pool import Pool
@@ -18,6 +19,7 @@ from mpnb.pool import Pool
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no templates on this platform")
 
 LIMIT_S = 30.0
+wait_for = partial(waiting.wait_for, limit_s=LIMIT_S)
 
 
 @pytest.fixture(autouse=True)
@@ -39,15 +41,6 @@ def two_pools() -> Iterator[tuple[Pool, Pool]]:
 def works(pool: Pool) -> bool:
     """Whether it does what it is there for."""
     return pool.map(abs, [-1, 2, -3]) == [1, 2, 3]
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    """Wait until something is so."""
-    end = time.perf_counter() + LIMIT_S
-    while not (found := what()):
-        assert time.perf_counter() < end, "waited in vain"
-        time.sleep(0.005)
-    return found
 
 
 def template_of(pool: Pool) -> psutil.Process:

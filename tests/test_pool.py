@@ -13,13 +13,14 @@ import textwrap
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import psutil
 import pytest
+from waiting import wait_for
 
 from mpnb import events
 from mpnb.engine import STDERR, STDOUT, WARNED, Job, Outcome
@@ -44,15 +45,6 @@ def task(body: str, before: str = "") -> FunctionType:
 
 def ignore(_event: events.Event) -> None:
     """Listens to nothing."""
-
-
-def wait_for(what: Callable[[], Any], limit_s: float = 5.0) -> Any:
-    """Wait until something is so."""
-    end = time.perf_counter() + limit_s
-    while not (found := what()):
-        assert time.perf_counter() < end, "waited in vain"
-        time.sleep(0.002)
-    return found
 
 
 def values(outcomes: Any) -> list[Any]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import async_runs
 import pytest
+from waiting import wait_for
 
 from mpnb.errors import MpnbError, PoolClosedError, TaskTimeoutError, WorkerDiedError
 from mpnb.pool import Pool
@@ -27,15 +28,6 @@ def cell(source: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(textwrap.dedent(source), "<cell>", "exec"), names)
     return names
-
-
-def wait_for(what: Callable[[], Any], limit_s: float = 5.0) -> Any:
-    """Wait until something is so."""
-    end = time.perf_counter() + limit_s
-    while not (found := what()):
-        assert time.perf_counter() < end, "waited in vain"
-        time.sleep(0.002)
-    return found
 
 
 @pytest.fixture(scope="module")

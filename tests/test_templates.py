@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import waiting
 
 from mpnb.pool import Pool
 
@@ -20,6 +22,7 @@ pytest.importorskip("pandas")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no templates on this platform")
 
 LIMIT_S = 30.0
+wait_for = partial(waiting.wait_for, limit_s=LIMIT_S)
 
 
 @pytest.fixture
@@ -35,15 +38,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where templates find modules beside the libraries."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return tmp_path
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    """Wait until something is so."""
-    end = time.perf_counter() + LIMIT_S
-    while not (found := what()):
-        assert time.perf_counter() < end, "waited in vain"
-        time.sleep(0.005)
-    return found
 
 
 HAS = """
